@@ -1,0 +1,87 @@
+"""Options from a command line: a frozen dataclass is the flags, its docstring the help."""
+
+import dataclasses
+import difflib
+import typing
+from argparse import ArgumentError
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeVar
+
+import docstring_parser
+from jsonargparse import ArgumentParser
+
+from instruct_imagen_data.errors import UsageError
+
+Options = TypeVar("Options")
+
+
+def flag(name: str) -> str:
+    """The flag of a field: `min_side` is `--min-side`."""
+    return "--" + name.replace("_", "-")
+
+
+def _help(options: type) -> tuple[str, dict[str, str]]:
+    """(description, field -> help) from a docstring with an `Attributes:` section."""
+    parsed = docstring_parser.parse(options.__doc__ or "")
+    lines = [parsed.short_description or "", parsed.long_description or ""]
+    fields = {one.arg_name: one.description or "" for one in parsed.params}
+    return "\n\n".join(filter(None, lines)), fields
+
+
+def parser_of(verb: str, options: type, positional: Iterable[str] = ()) -> ArgumentParser:
+    """The parser of a verb; fields named in `positional` are given without a flag."""
+    description, texts = _help(options)
+    hints = typing.get_type_hints(options)
+    parser = ArgumentParser(
+        prog=f"instruct-imagen {verb}",
+        description=description,
+        allow_abbrev=False,
+        exit_on_error=False,
+    )
+    for field in dataclasses.fields(options):
+        needed = field.default is dataclasses.MISSING
+        given: dict[str, Any] = {"help": texts[field.name]}
+        if field.name in positional:
+            many = typing.get_origin(hints[field.name]) is tuple
+            kind = typing.get_args(hints[field.name])[0] if many else hints[field.name]
+            parser.add_argument(field.name, type=kind, nargs="+" if many else None, **given)
+        elif hints[field.name] is bool:
+            parser.add_argument(flag(field.name), action="store_true", **given)
+        else:
+            default = {"required": True} if needed else {"default": field.default}
+            parser.add_argument(flag(field.name), type=hints[field.name], **default, **given)
+    return parser
+
+
+def parse(
+    verb: str,
+    options: type[Options],
+    arguments: Sequence[str],
+    positional: Iterable[str] = (),
+    other_flags: Iterable[str] = (),
+) -> Options:
+    """The options a command line gives.
+
+    Args:
+      other_flags: Flags that are taken elsewhere, to be offered where one is mistyped.
+
+    Raises:
+      UsageError: an unknown flag (naming the nearest), a missing or a malformed value.
+    """
+    parser = parser_of(verb, options, positional)
+    known = [text for action in parser._actions for text in action.option_strings]
+    for argument in arguments:
+        name = argument.split("=", 1)[0]
+        if name.startswith("--") and name not in known:
+            near = difflib.get_close_matches(name.replace("_", "-"), [*known, *other_flags], 1, 0.5)
+            hint = f"did you mean {near[0]}?" if near else f"see instruct-imagen {verb} --help"
+            raise UsageError(f"unknown flag {name}: {hint}")
+    try:
+        found = vars(parser.parse_args(list(arguments)))
+    except ArgumentError as error:
+        raise UsageError(" ".join(str(error).split())) from error
+    names = {field.name for field in dataclasses.fields(typing.cast(Any, options))}
+    values = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in found.items()
+    }
+    return options(**{name: value for name, value in values.items() if name in names})

@@ -1,0 +1,206 @@
+"""Parts, commits, the job file and the manifest: what a dataset looks like on disk.
+
+    DIR/_JOB.json                      written first: options, hashes, inputs
+    DIR/images/part-00012-003.parquet  one part a block and dataset
+    DIR/_rejects/part-00012-003.parquet  written last: the block's commit, even when empty
+    DIR/_MANIFEST.json                 written last of all: a finished stage is known by it alone
+"""
+
+import dataclasses
+import hashlib
+import io
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from instruct_imagen_data import schema, storage
+from instruct_imagen_data.errors import UsageError
+
+REJECTS = "_rejects"
+JOB = "_JOB.json"
+MANIFEST = "_MANIFEST.json"
+ROWS_PER_GROUP = 100  # of parts with pictures: viewers and loaders hold one group in memory
+_FOOTER_READERS = 16
+
+
+def part_path(folder: str, dataset: str, part: str) -> str:
+    """Place of one part of a dataset."""
+    return storage.join(folder, dataset, f"part-{part}.parquet")
+
+
+def part_name(file: storage.File) -> str:
+    """The part's name ("00012-003") of a file in a dataset's folder."""
+    return file.name.removeprefix("part-").removesuffix(".parquet")
+
+
+def list_parts(folder: str, dataset: str) -> list[str]:
+    """Names of the parts of a dataset that are whole, sorted."""
+    files = storage.list_files(storage.join(folder, dataset))
+    return [part_name(file) for file in files if file.name.endswith(".parquet")]
+
+
+def _has_pictures(table: pa.Table) -> bool:
+    def holds(kind: pa.DataType) -> bool:
+        if pa.types.is_struct(kind):
+            return any(holds(field.type) for field in kind)
+        if pa.types.is_list(kind):
+            return holds(kind.value_type)
+        return bool(kind == pa.binary())
+
+    return any(holds(field.type) for field in table.schema)
+
+
+def serialise(table: pa.Table, footer: Mapping[str, str] | None = None) -> pa.Buffer:
+    """A table as the bytes of a Parquet file; the same table gives the same bytes.
+
+    Text and numbers are zstd; pictures (compressed already: zstd saves 0.1 %) and vectors are
+    stored as they are, without dictionary.
+    """
+    plain = {
+        field.name
+        for field in table.schema
+        if not (pa.types.is_string(field.type) or pa.types.is_integer(field.type))
+    }
+    if footer:
+        table = table.replace_schema_metadata({**(table.schema.metadata or {}), **footer})
+    sink = pa.BufferOutputStream()
+    pq.write_table(
+        table,
+        sink,
+        row_group_size=ROWS_PER_GROUP if _has_pictures(table) else max(1, table.num_rows),
+        compression={
+            path: "NONE" if path.split(".")[0] in plain else "ZSTD" for path in _columns(table)
+        },
+        use_dictionary=[path for path in _columns(table) if path.split(".")[0] not in plain],
+        write_statistics=True,
+        store_schema=True,
+    )
+    return sink.getvalue()
+
+
+def _columns(table: pa.Table) -> list[str]:
+    """Dotted paths of the Parquet columns that a table is written as."""
+    empty = io.BytesIO()
+    pq.write_table(table.schema.empty_table(), empty)
+    leaves = pq.ParquetFile(empty).schema
+    return [leaves.column(i).path for i in range(len(leaves))]
+
+
+def write_part(folder: str, dataset: str, part: str, table: pa.Table, **footer: str) -> str:
+    """Writes one part, whole or not at all; the sha256 (hex) of its bytes."""
+    data = serialise(table, footer)
+    storage.write_bytes(part_path(folder, dataset, part), data)
+    return hashlib.sha256(data).hexdigest()
+
+
+def read_part(
+    folder: str, dataset: str, part: str, record: type | None, columns: Sequence[str] | None = None
+) -> pa.Table:
+    """One part as a table, its schema compared with the record's (None: taken as it is).
+
+    Raises:
+      SchemaMismatch: naming the first field that differs.
+    """
+    path = part_path(folder, dataset, part)
+    with storage.open_random(path) as source:
+        file = pq.ParquetFile(source)
+        if record is not None:
+            check_schema(file.schema_arrow, record, path)
+        return file.read(columns=list(columns) if columns else None, use_threads=False)
+
+
+def check_schema(found: pa.Schema, record: type, where: str) -> None:
+    """Compares the schema of an opened part with a record; see `schema.check`."""
+    vectors = "image_vector" in found.names and record is schema.Embedding
+    dimension = schema.dimension_of(found) if vectors else None
+    schema.check(found, schema.schema_of(record, dimension), where)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Commit:
+    """What a block came to, kept in the footer of its `_rejects` part."""
+
+    part: str
+    rows_in: int
+    rows: dict[str, int]  # dataset -> rows written
+    sha256: dict[str, str]  # dataset -> sha256 of the part's bytes
+    reasons: dict[str, int]  # reject reason -> rows
+    last: bool  # no further block follows in the input file
+
+
+def commit_block(
+    folder: str, part: str, tables: Mapping[str, pa.Table], *, rows_in: int, last: bool
+) -> Commit:
+    """Writes the parts of a block in the order given, `_rejects` last: that is its commit."""
+    rejects = tables[REJECTS]
+    written = {
+        name: write_part(folder, name, part, table)
+        for name, table in tables.items()
+        if name != REJECTS
+    }
+    reasons: dict[str, int] = {}
+    for reason in rejects["reason"].to_pylist():
+        reasons[reason] = reasons.get(reason, 0) + 1
+    rows = {name: table.num_rows for name, table in tables.items()}
+    commit = Commit(part, rows_in, rows, written, dict(sorted(reasons.items())), last)
+    write_part(folder, REJECTS, part, rejects, commit=json.dumps(dataclasses.asdict(commit)))
+    return commit
+
+
+def read_commit(folder: str, part: str) -> Commit:
+    """The commit of a block, from the footer of its `_rejects` part (no rows are read)."""
+    with storage.open_random(part_path(folder, REJECTS, part)) as source:
+        footer = pq.ParquetFile(source).schema_arrow.metadata
+    return Commit(**json.loads(footer[b"commit"]))
+
+
+def read_commits(folder: str) -> Iterator[Commit]:
+    """All commits of a job's directory, in the order of their parts' names."""
+    with ThreadPoolExecutor(_FOOTER_READERS) as readers:
+        yield from readers.map(lambda part: read_commit(folder, part), list_parts(folder, REJECTS))
+
+
+def write_json(folder: str, name: str, content: Mapping[str, Any]) -> None:
+    """Writes `_JOB.json` or `_MANIFEST.json`."""
+    text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+    storage.write_bytes(storage.join(folder, name), text.encode())
+
+
+def read_json(folder: str, name: str) -> dict[str, Any] | None:
+    """The content of `_JOB.json` or `_MANIFEST.json`, None where there is none.
+
+    Raises:
+      UsageError: the file is there but is no JSON.
+    """
+    try:
+        data = storage.read_bytes(storage.join(folder, name))
+    except FileNotFoundError:
+        return None
+    try:
+        content = json.loads(data)
+    except ValueError as error:
+        raise UsageError(f"{storage.join(folder, name)} is damaged: {error}") from error
+    if not isinstance(content, dict):
+        raise UsageError(f"{storage.join(folder, name)} is damaged: not a JSON object")
+    return content
+
+
+def require_finished(folder: str, verb: str) -> dict[str, Any]:
+    """The manifest of a finished job.
+
+    Raises:
+      UsageError: there is none; says which command finishes it.
+    """
+    manifest = read_json(folder, MANIFEST)
+    if manifest is None:
+        raise UsageError(
+            f"{folder} holds no finished {verb} (no {MANIFEST}): "
+            f"run `instruct-imagen {verb} ... --output {folder}` to its end"
+        )
+    if manifest.get("job") != verb:
+        raise UsageError(f"{folder} was written by {manifest.get('job')!r}, not by {verb!r}")
+    return manifest
