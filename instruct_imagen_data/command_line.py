@@ -2,9 +2,10 @@
 
 import dataclasses
 import difflib
+import sys
 import typing
 from argparse import ArgumentError
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 import docstring_parser
@@ -85,3 +86,22 @@ def parse(
         name: tuple(value) if isinstance(value, list) else value for name, value in found.items()
     }
     return options(**{name: value for name, value in values.items() if name in names})
+
+
+def run(
+    verb: str,
+    options: type[Options],
+    execute: Callable[[Options], int],
+    argv: Sequence[str] | None = None,
+    positional: Iterable[str] = (),
+) -> int:
+    """Parses, executes, and turns wrong use into one line on stderr: the main of a tool."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if "--help" in arguments or "-h" in arguments:
+        parser_of(verb, options, positional).print_help()
+        return 0
+    try:
+        return execute(parse(verb, options, arguments, positional))
+    except UsageError as error:
+        print(f"instruct-imagen {verb}: {error}", file=sys.stderr)
+        return error.exit_code

@@ -46,7 +46,7 @@ def build(folder: str, datasets: Sequence[str], parts: Sequence[str]) -> None:
         database.execute(f"SET temp_directory = '{spill}'")
         database.register("unsorted", rows)
         query = "SELECT * FROM unsorted ORDER BY key, dataset, part, row"
-        ordered = database.execute(query).to_arrow_reader(_ROWS_PER_GROUP)
+        ordered = database.sql(query).to_arrow_reader(_ROWS_PER_GROUP)
         for number, table in enumerate(_files(ordered)):
             sink = pa.BufferOutputStream()
             pq.write_table(

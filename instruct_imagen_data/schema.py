@@ -5,6 +5,7 @@ non-null unless its hint admits None.
 """
 
 import dataclasses
+import hashlib
 import json
 import types
 import typing
@@ -220,6 +221,16 @@ def schema_of(record: type, dimension: int | None = None) -> pa.Schema:
         "huggingface": json.dumps({"info": {"features": _features(schema)}}),
     }
     return schema.with_metadata(metadata)
+
+
+def versions(*records: type) -> dict[str, str]:
+    """Record name -> hash of its fields: two runs that differ in it cannot share an output."""
+
+    def version(record: type) -> str:
+        text = schema_of(record).remove_metadata().to_string(show_field_metadata=False)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    return {record.__name__: version(record) for record in records}
 
 
 def dimension_of(schema: pa.Schema) -> int:

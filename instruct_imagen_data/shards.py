@@ -1,9 +1,9 @@
 """Parts, commits, the job file and the manifest: what a dataset looks like on disk.
 
-    DIR/_JOB.json                      written first: options, hashes, inputs
-    DIR/images/part-00012-003.parquet  one part a block and dataset
-    DIR/_rejects/part-00012-003.parquet  written last: the block's commit, even when empty
-    DIR/_MANIFEST.json                 written last of all: a finished stage is known by it alone
+DIR/_JOB.json                      written first: options, hashes, inputs
+DIR/images/part-00012-003.parquet  one part a block and dataset
+DIR/_rejects/part-00012-003.parquet  written last: the block's commit, even when empty
+DIR/_MANIFEST.json                 written last of all: a finished stage is known by it alone
 """
 
 import dataclasses

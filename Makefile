@@ -1,0 +1,51 @@
+# Everything a newcomer needs: `make demo`, `make test`. A fresh machine has Python 3.11, git, make.
+PYTHON ?= python3.11
+VENV   := .venv
+BIN    := $(VENV)/bin
+RUN    := $(BIN)/instruct-imagen
+DEMO   ?= demo
+export HF_HUB_OFFLINE = 1
+export OMP_NUM_THREADS = 1
+export OPENBLAS_NUM_THREADS = 1
+
+.PHONY: help venv demo test check bench clean
+
+help:
+	@echo "make demo   plant a small web, build corpus and neighbourhoods, open the report it names"
+	@echo "make test   the quick tests"
+	@echo "make check  what CI runs: ruff, mypy, all tests"
+	@echo "make bench  side-by-side measurements"
+	@echo "make venv   the environment alone"
+	@echo "make clean  remove the demo's output and caches (not .venv)"
+
+venv: $(VENV)/installed
+
+$(VENV)/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+demo: venv
+	rm -rf $(DEMO)
+	$(RUN) plant --output $(DEMO)/web --pairs 600 --seed 1
+	$(RUN) corpus --input '$(DEMO)/web/*.tar' --output $(DEMO)/corpus --models embedded
+	$(RUN) neighbours --corpus $(DEMO)/corpus --output $(DEMO)/neighbourhoods
+	$(RUN) report $(DEMO)/corpus $(DEMO)/neighbourhoods --truth $(DEMO)/web/truth.parquet \
+	    --output $(DEMO)/report.html
+
+test: venv
+	$(BIN)/python -m pytest -m "not slow" -n 2 --dist worksteal
+
+check: venv
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+bench: venv
+	$(BIN)/python benchmarks/corpus.py
+	$(BIN)/python benchmarks/neighbours.py
+
+clean:
+	rm -rf $(DEMO) .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,1 @@
+"""One concept a file: pure functions over records or blocks, then one PTransform each."""

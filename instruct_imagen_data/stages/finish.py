@@ -1,0 +1,82 @@
+"""The last step of a job's graph: the manifest, from the commits of all blocks, and the index.
+
+The same function is the verb `instruct-imagen finish DIR`, for runs where nothing waits for the
+graph's end.
+"""
+
+import dataclasses
+import functools
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import apache_beam as beam
+from apache_beam.pvalue import PCollection
+
+from instruct_imagen_data import index, shards
+from instruct_imagen_data.errors import ConservationError
+
+
+def manifest_of(job: str, commits: Sequence[shards.Commit]) -> dict[str, Any]:
+    """The manifest of a job whose blocks are these: totals first, then a line a part.
+
+    Raises:
+      ConservationError: a block's rows are not its rows in, less its rejects.
+    """
+    rows: Counter[str] = Counter()
+    reasons: Counter[str] = Counter()
+    for commit in commits:
+        rejected = commit.rows[shards.REJECTS]
+        kept = {name: n for name, n in commit.rows.items() if name != shards.REJECTS}
+        if any(n + rejected != commit.rows_in for n in kept.values()):
+            raise ConservationError(f"part {commit.part}: {commit.rows_in} rows in, {commit.rows}")
+        rows.update(commit.rows)
+        reasons.update(commit.reasons)
+    return {
+        "job": job,
+        "rows_in": sum(commit.rows_in for commit in commits),
+        "rows": dict(sorted(rows.items())),
+        "reasons": dict(sorted(reasons.items())),
+        "parts": [
+            {"part": commit.part, "rows": commit.rows, "sha256": commit.sha256}
+            for commit in commits
+        ],
+    }
+
+
+def finish(_: Any, folder: str, job: str, indexed: Sequence[str]) -> int:
+    """Writes `_index/` and then `_MANIFEST.json` of a directory whose blocks are all committed.
+
+    Args:
+      indexed: Datasets whose keys go into the index, beside the rejects.
+
+    Returns:
+      Rows read by the job.
+    """
+    commits = list(shards.read_commits(folder))
+    manifest = manifest_of(job, commits)
+    index.build(folder, [*indexed, shards.REJECTS], [commit.part for commit in commits])
+    shards.write_json(folder, shards.MANIFEST, manifest)
+    return int(manifest["rows_in"])
+
+
+@dataclasses.dataclass(eq=False)
+class Finish(beam.PTransform):
+    """Names of written parts in; when the last is there, writes index and manifest.
+
+    Attributes:
+      folder: The job's directory.
+      job: Its verb.
+      indexed: Datasets whose keys the index holds.
+    """
+
+    folder: str
+    job: str
+    indexed: tuple[str, ...]
+
+    def expand(self, parts: PCollection[str]) -> PCollection[int]:
+        write = functools.partial(
+            finish, folder=self.folder, job=self.job, indexed=list(self.indexed)
+        )
+        # Counting is the barrier: one element, once all parts are written, even of no parts.
+        return parts | beam.combiners.Count.Globally() | "Manifest" >> beam.Map(write)

@@ -1,0 +1,139 @@
+"""Beam's side of a job: its flags, which runner, how a run is waited for, what its errors mean."""
+
+import logging
+import os
+import re
+import shutil
+from collections.abc import Iterator, Sequence
+
+import apache_beam as beam
+from apache_beam.options.pipeline_options import PipelineOptions, _BeamArgumentParser
+from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+
+from instruct_imagen_data import storage
+from instruct_imagen_data.errors import UsageError
+
+_LOCAL = ("", "FnApiRunner", "DirectRunner")
+_RUNNER = "--runner"
+
+
+def _parser() -> _BeamArgumentParser:
+    """Beam's own flags, of all its option classes; no abbreviations, so that none eats ours."""
+    parser = _BeamArgumentParser(allow_abbrev=False, add_help=False)
+    for options in PipelineOptions.__subclasses__():
+        if options.__module__.startswith("apache_beam.") and hasattr(options, "_add_argparse_args"):
+            options._add_argparse_args(parser)
+    return parser
+
+
+def flag_names() -> list[str]:
+    """All flags that Beam takes."""
+    return [text for action in _parser()._actions for text in action.option_strings]
+
+
+def split_flags(argv: Sequence[str]) -> tuple[list[str], list[str]]:
+    """(Beam's flags, the rest), each as given."""
+    _, rest = _parser().parse_known_args(list(argv))
+    own = list(rest)
+    taken: list[str] = []
+    for argument in argv:
+        if own and argument == own[0]:
+            own.pop(0)
+        else:
+            taken.append(argument)
+    return taken, list(rest)
+
+
+def runner_name(flags: Sequence[str]) -> str:
+    """The runner asked for, '' for none."""
+    known, _ = _parser().parse_known_args(list(flags))
+    return str(getattr(known, "runner", None) or "").rsplit(".", 1)[-1]
+
+
+def with_defaults(flags: Sequence[str]) -> list[str]:
+    """Beam's flags with the local default made explicit.
+
+    FnApiRunner is named, since DirectRunner would first try to download another engine; it runs on
+    threads, one a core, since each process would load its own networks.
+
+    Raises:
+      UsageError: a runner that loses data.
+    """
+    runner = runner_name(flags)
+    if runner.lower().startswith("dask"):
+        raise UsageError(
+            "--runner DaskRunner is refused: Beam's Dask runner silently loses rows (outputs of "
+            "finish_bundle, all but the last branch); use FnApiRunner, PrismRunner, FlinkRunner or "
+            "DataflowRunner"
+        )
+    chosen = list(flags)
+    if runner not in _LOCAL:
+        return chosen
+    if not any(flag.startswith("--direct_num_workers") for flag in flags):
+        chosen.append(f"--direct_num_workers={os.cpu_count() or 1}")
+    if not any(flag.startswith("--direct_running_mode") for flag in flags):
+        chosen.append("--direct_running_mode=multi_threading")
+    return chosen
+
+
+def pipeline_options(flags: Sequence[str]) -> PipelineOptions:
+    """Beam's options; the default runner is FnApiRunner."""
+    options = PipelineOptions(list(flags))
+    logging.getLogger("apache_beam").setLevel(logging.ERROR)
+    return options
+
+
+def run(pipeline: beam.Pipeline) -> None:
+    """Runs a pipeline to its end on the runner of its options."""
+    options = pipeline._options
+    name = str(options.get_all_options(drop_default=True).get("runner") or "").rsplit(".", 1)[-1]
+    result = FnApiRunner().run_pipeline(pipeline, options) if name in _LOCAL else pipeline.run()
+    result.wait_until_finish()
+
+
+def step_names(pipeline: beam.Pipeline) -> Iterator[str]:
+    """Names of the steps that a job itself put on a pipeline, in order."""
+
+    class _Names(beam.pipeline.PipelineVisitor):
+        def __init__(self) -> None:
+            self.found: list[str] = []
+
+        def enter_composite_transform(self, node: beam.pipeline.AppliedPTransform) -> None:
+            if node.full_label and "/" not in node.full_label:
+                self.found.append(node.full_label)
+
+        def visit_transform(self, node: beam.pipeline.AppliedPTransform) -> None:
+            if "/" not in node.full_label:
+                self.found.append(node.full_label)
+
+    names = _Names()
+    pipeline.visit(names)
+    return iter(names.found)
+
+
+def check_disk(output: str, needed: int) -> None:
+    """Raises UsageError if a local output cannot hold `needed` bytes."""
+    if storage.scheme(output) not in ("", "file"):
+        return
+    folder = storage.open_place(output)[1]
+    while not os.path.isdir(folder):
+        folder = os.path.dirname(folder)
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise UsageError(
+            f"no room for {output}: it needs about {needed / 1e9:.2f} GB, {free / 1e9:.2f} GB are "
+            "free; free some, or choose another --output"
+        )
+
+
+_FULL = re.compile(r"No space left on device")
+_OURS = re.compile(r"instruct_imagen_data\.errors\.(?:UsageError|SchemaMismatch): (.+)")
+
+
+def cause(error: BaseException) -> str | None:
+    """One line for an error that came through Beam and that the caller can put right, else None."""
+    text = str(error)
+    if _FULL.search(text):
+        return "no space left on the disk of the output: free some"
+    found = _OURS.search(text)
+    return found[1] if found else None
