@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import re
 import sys
 import typing
 from argparse import ArgumentError
@@ -80,6 +81,11 @@ def parse(
     try:
         found = vars(parser.parse_args(list(arguments)))
     except ArgumentError as error:
+        stray = re.match(r"unrecognized arguments: (\S+)", str(error))
+        if stray:
+            raise UsageError(
+                f"{stray[1]} is no flag; quote a pattern, so that the shell leaves it: 'web/*.tar'"
+            ) from error
         raise UsageError(" ".join(str(error).split())) from error
     names = {field.name for field in dataclasses.fields(typing.cast(Any, options))}
     values = {

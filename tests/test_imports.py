@@ -58,7 +58,7 @@ BEAM_IN = {"stages", "pipelines"}
 TORCH_AT_TOP_IN = {"training", "model"}
 # Stages share the primitives of blocks and runs, jobs share `job`; else files are apart.
 SHARED_FILES = {
-    "stages": {"blocks", "formats", "runs"},
+    "stages": {"blocks", "annotate", "formats", "runs", "phase"},
     "pipelines": {"job", "runners", "progress"},
 }
 

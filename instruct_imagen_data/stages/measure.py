@@ -21,7 +21,8 @@ from instruct_imagen_data.annotators import model_set
 from instruct_imagen_data.annotators.domains import route, sentence_vectors
 from instruct_imagen_data.annotators.model_set import ModelSet, Networks
 from instruct_imagen_data.schema import RawPair, RejectRow
-from instruct_imagen_data.stages.blocks import AnnotateBlocks, Block, Reject, sift
+from instruct_imagen_data.stages.annotate import AnnotateBlocks
+from instruct_imagen_data.stages.blocks import Block, Reject, sift
 
 STAGE = "corpus"
 _EXTENSIONS = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp"}
