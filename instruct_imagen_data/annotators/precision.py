@@ -1,0 +1,54 @@
+"""Which number format inference runs in: resolved once, where the job is launched."""
+
+from pathlib import Path
+from typing import Literal, cast
+
+from instruct_imagen_data.errors import UsageError
+
+Precision = Literal["fp32", "bf16", "fp16"]
+PRECISIONS = ("fp32", "bf16", "fp16")
+BATCH = 32  # rows that go through a network together
+_CPU_FLAGS = frozenset({"avx512_bf16", "amx_bf16", "bf16", "sve_bf16"})  # x86 names, then Arm's
+
+
+def cpu_has_bf16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
+    """Whether this CPU multiplies bf16 in hardware; elsewhere bf16 is several times slower.
+
+    False where the file is missing: Linux alone tells.
+    """
+    if not cpuinfo.is_file():
+        return False
+    for line in cpuinfo.read_text(errors="replace").splitlines():
+        name, _, value = line.partition(":")
+        if name.strip() in ("flags", "Features"):
+            return not _CPU_FLAGS.isdisjoint(value.split())
+    return False
+
+
+def resolve_precision(asked: str, device: str = "cpu") -> Precision:
+    """The precision to load networks in: `asked`, or what pays on this device for "auto".
+
+    On a CPU bf16 where it has the instructions, else fp32; on a GPU bf16 or, where it has
+    no bf16, fp16.
+
+    Raises:
+      UsageError: an unknown name, or one that this device cannot run at a useful speed.
+    """
+    if asked not in (*PRECISIONS, "auto"):
+        raise UsageError(f"--precision {asked}: known are auto, {', '.join(PRECISIONS)}")
+    on_cpu = device == "cpu"
+    if asked == "auto":
+        if on_cpu:
+            return "bf16" if cpu_has_bf16() else "fp32"
+        return "bf16" if _gpu_has_bf16() else "fp16"
+    if on_cpu and asked == "fp16":
+        raise UsageError("--precision fp16: a CPU has no fp16 arithmetic; use fp32 or bf16")
+    if on_cpu and asked == "bf16" and not cpu_has_bf16():
+        raise UsageError("--precision bf16: this CPU has no bf16 instructions; use fp32 or auto")
+    return cast(Precision, asked)
+
+
+def _gpu_has_bf16() -> bool:
+    import torch
+
+    return bool(torch.cuda.is_bf16_supported())

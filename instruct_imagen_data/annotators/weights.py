@@ -1,0 +1,114 @@
+"""Weight files: where they lie, what they must hash to, and how they are fetched on first use."""
+
+import dataclasses
+import hashlib
+import os
+import shutil
+import socket
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from instruct_imagen_data.errors import UsageError
+
+UNVERIFIED = "unverified"  # a model set says so where its publisher states no hash
+CACHE_VARIABLE = "INSTRUCT_IMAGEN_CACHE"
+_TIMEOUT_SECONDS = 60.0
+_CHUNK = 1 << 20
+
+
+@dataclasses.dataclass(frozen=True)
+class Weights:
+    """One weight file of a model set.
+
+    Attributes:
+        role: What it serves: quality, image_text.
+        path: Where the file is, or is to be put; absolute.
+        sha256: Hex digest the file must have, or `UNVERIFIED`.
+        url: Where it is published, or None for a file that is only local.
+        licence: Of the weights.
+        source: Who made them, in words.
+    """
+
+    role: str
+    path: Path
+    sha256: str
+    url: str | None
+    licence: str
+    source: str
+
+    @property
+    def verified(self) -> bool:
+        """Whether the model set knows the hash of the file."""
+        return self.sha256 != UNVERIFIED
+
+
+def cache_folder() -> Path:
+    """Where fetched weights are kept: $INSTRUCT_IMAGEN_CACHE, else ~/.cache/instruct-imagen."""
+    folder = os.environ.get(CACHE_VARIABLE)
+    return Path(folder) if folder else Path.home() / ".cache" / "instruct-imagen"
+
+
+def sha256_of(path: Path) -> str:
+    """Hex sha256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def check(weights: Weights) -> None:
+    """Returns only if the file is there and hashes to what the model set says.
+
+    Raises:
+      UsageError: the file is missing or another one; names the role, the URL and the path.
+    """
+    if not weights.path.is_file():
+        raise UsageError(f"{weights.role}: no weight file at {weights.path}. {_remedy(weights)}")
+    if not weights.verified:
+        return
+    found = sha256_of(weights.path)
+    if found != weights.sha256:
+        raise UsageError(
+            f"{weights.role}: {weights.path} is not the file of the model set: its sha256 is "
+            f"{found}, not {weights.sha256}. {_remedy(weights)}"
+        )
+
+
+def fetch(weights: Weights) -> Path:
+    """Path of a checked weight file; downloads it first where it is missing and has a URL.
+
+    The file appears under its name only when it is whole and has the right hash.
+
+    Raises:
+      UsageError: it cannot be had, or what came is not what the model set says.
+    """
+    if weights.url is not None and not weights.path.exists():
+        weights.path.parent.mkdir(parents=True, exist_ok=True)
+        part = weights.path.with_name(f".{weights.path.name}.{socket.gethostname()}.{os.getpid()}")
+        try:
+            _download(weights, weights.url, part)
+            check(dataclasses.replace(weights, path=part))
+            part.replace(weights.path)
+        finally:
+            part.unlink(missing_ok=True)
+    check(weights)
+    return weights.path
+
+
+def _download(weights: Weights, url: str, path: Path) -> None:
+    """Writes what the URL holds to the path."""
+    try:
+        with (
+            urllib.request.urlopen(url, timeout=_TIMEOUT_SECONDS) as answer,
+            path.open("wb") as file,
+        ):
+            shutil.copyfileobj(answer, file, _CHUNK)
+    except (OSError, urllib.error.URLError, ValueError) as error:
+        reason = getattr(error, "reason", error)
+        raise UsageError(f"{weights.role}: no download: {reason}. {_remedy(weights)}") from error
+
+
+def _remedy(weights: Weights) -> str:
+    """What the caller can do about a missing or wrong file."""
+    if weights.url is None:
+        return f"Put the right file at {weights.path} ({weights.source})."
+    return f"Get {weights.url} and put it at {weights.path}."

@@ -1,0 +1,183 @@
+"""Model sets: what is read from a TOML, and one clear line for everything that is wrong."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from instruct_imagen_data.annotators import weights as weight_files
+from instruct_imagen_data.annotators.domains import route, sentence_vectors
+from instruct_imagen_data.annotators.model_set import (
+    Domain,
+    QualityRole,
+    Weights,
+    check,
+    load_networks,
+    load_set,
+)
+from instruct_imagen_data.annotators.precision import cpu_has_bf16, resolve_precision
+from instruct_imagen_data.annotators.weights import fetch, sha256_of
+from instruct_imagen_data.errors import UsageError
+
+EMBEDDED = load_set("embedded").path
+
+
+@pytest.fixture
+def toml(tmp_path: Path) -> Path:
+    """A copy of the embedded set, to be spoilt."""
+    shutil.copytree(EMBEDDED.parent.parent / "embedded", tmp_path / "embedded")
+    (tmp_path / "sets").mkdir()
+    return Path(shutil.copy(EMBEDDED, tmp_path / "sets" / "mine.toml"))
+
+
+def change(toml: Path, old: str, new: str) -> None:
+    text = toml.read_text()
+    assert old in text
+    toml.write_text(text.replace(old, new, 1))
+
+
+@pytest.mark.parametrize("name", ["paper", "embedded"])
+def test_shipped_sets_read(name: str) -> None:
+    models = load_set(name)
+    assert models.name == name
+    assert all(len(one.sentences) >= 4 for one in (*models.domains, *models.rejects))
+    assert {weights.role for weights in models.weights} == {"quality", "image_text"}
+    assert all(weights.licence and weights.source for weights in models.weights)
+
+
+def test_the_paper_sets_files_are_to_be_fetched_into_the_cache(monkeypatch, tmp_path) -> None:
+    monkeypatch.setenv(weight_files.CACHE_VARIABLE, str(tmp_path))
+    models = load_set("paper")
+    for weights in models.weights:
+        assert weights.path.parent == tmp_path
+        with pytest.raises(UsageError, match=f"(?s){weights.role}.*{weights.path}.*https://"):
+            check(weights)
+    assert models.image_text.weights.verified
+    assert not models.quality.weights.verified  # its publisher states no hash
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("logit_scale", "logit_sale", r"\[image_text\]: no 'logit_scale'"),
+        ('direction = "higher"', 'direction = "up"', r"\[quality\]: 'direction' must be"),
+        ('network = "nima"', 'network = "niqe"', r"unknown network 'niqe'; .* nima, cnniqa"),
+        ('network = "clip"', 'network = "nima"', r"unknown network 'nima'; .* clip"),
+        ("cosine = ", "cosines = 1\ncosine = ", r"\[duplicates\]: unknown key 'cosines'"),
+        ("floor = ", 'floor = "x" # ', r"\[quality\]: 'floor' must be a number, not 'x'"),
+        ("range = [", "range = 3 # [", r"'range' must be two numbers"),
+        ("range = [", "range = [0, 1, 2] # [", r"'range' must be two numbers"),
+        ('name = "animals"', 'name = "food"', "each name once"),
+        ("[duplicates]", "[duplicates", "no TOML"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line(toml: Path, old: str, new: str, message: str) -> None:
+    change(toml, old, new)
+    with pytest.raises(UsageError, match=message) as caught:
+        load_set(str(toml))
+    assert str(toml) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_unknown_set_names_the_known_ones() -> None:
+    with pytest.raises(UsageError, match="no model set 'papre': neither embedded, paper nor"):
+        load_set("papre")
+
+
+def test_missing_and_wrong_weight_files_are_refused(toml: Path) -> None:
+    models = load_set(str(toml))
+    check(models.quality.weights)
+    models.quality.weights.path.write_bytes(b"other")
+    with pytest.raises(UsageError, match=r"quality: .* is not the file of the model set"):
+        load_networks(models)
+    models.quality.weights.path.unlink()
+    with pytest.raises(UsageError, match=r"quality: no weight file at .*nima.safetensors"):
+        load_networks(models)
+
+
+def test_hashes_tell_settings_that_scores_depend_on(toml: Path) -> None:
+    before = load_set(str(toml)).hashes()
+    assert before == load_set("embedded").hashes()  # wherever the files lie
+    change(toml, "phash_bits = ", "phash_bits = 1")
+    assert load_set(str(toml)).hashes() == before  # thresholds of later jobs are not among them
+    change(toml, "a photo of an animal", "an animal")
+    after = load_set(str(toml)).hashes()
+    assert after.pop("set") != before.pop("set")
+    assert after == before
+
+
+def local(tmp_path: Path, sha256: str) -> tuple[Weights, Path]:
+    """Weights published at a file:// URL, not fetched yet."""
+    published = tmp_path / "published.bin"
+    published.write_bytes(b"weights")
+    target = tmp_path / "cache" / "weights.bin"
+    sha256 = sha256 or sha256_of(published)
+    return Weights("quality", target, sha256, published.as_uri(), "MIT", "a test"), published
+
+
+def test_fetch_downloads_once(tmp_path: Path) -> None:
+    weights, published = local(tmp_path, "")
+    assert fetch(weights).read_bytes() == b"weights"
+    published.unlink()
+    assert fetch(weights).read_bytes() == b"weights"
+    assert [path.name for path in weights.path.parent.iterdir()] == ["weights.bin"]
+
+
+def test_a_fetched_file_of_another_hash_is_not_kept(tmp_path: Path) -> None:
+    weights, _ = local(tmp_path, "0" * 64)
+    with pytest.raises(UsageError, match=r"quality: .*its sha256 is .*, not 0000"):
+        fetch(weights)
+    assert list(weights.path.parent.iterdir()) == []
+
+
+def test_a_failed_download_says_where_to_get_the_file(tmp_path: Path) -> None:
+    weights, published = local(tmp_path, "0" * 64)
+    published.unlink()
+    with pytest.raises(UsageError) as caught:
+        fetch(weights)
+    for part in ("quality", published.as_uri(), str(weights.path)):
+        assert part in str(caught.value)
+    assert list(weights.path.parent.iterdir()) == []
+
+
+def test_an_unverified_file_is_used_as_it_is(tmp_path: Path) -> None:
+    weights, _ = local(tmp_path, weight_files.UNVERIFIED)
+    assert fetch(weights).read_bytes() == b"weights"
+
+
+def test_quality_is_higher_for_the_better_whatever_the_network() -> None:
+    weights = Weights("quality", Path("x"), "", None, "", "")
+    role = QualityRole("cnniqa", weights, {}, "lower", 0, 100, 45)
+    found = role.quality(np.array([10, 90], np.float32))
+    np.testing.assert_array_equal(found, np.array([90, 10], np.float32))
+    assert found.dtype == np.float32
+
+
+def test_domains_are_routed_by_softmax_over_cosines() -> None:
+    vectors = {"a cat": [1.0, 0], "a dog": [0, 1.0], "cars": [-1.0, 0]}
+    domains = [Domain("animals", ("a cat", "a dog")), Domain("vehicles", ("cars",))]
+    means = sentence_vectors(domains, lambda texts: np.array([vectors[text] for text in texts]))
+    np.testing.assert_allclose(means, [[0.5**0.5, 0.5**0.5], [-1, 0]], atol=1e-6)
+    found = route(np.array([[1.0, 0], [-0.6, 0.8]], np.float32), means.astype(np.float32), 3.0)
+    cosine = np.array([[0.5**0.5, -1], [0.2 * 0.5**0.5, 0.6]])
+    probability = np.exp(3 * cosine) / np.exp(3 * cosine).sum(1, keepdims=True)
+    np.testing.assert_array_equal(found.index, [0, 1])
+    np.testing.assert_allclose(found.probability, probability.max(1), atol=1e-6)
+    np.testing.assert_allclose(found.margin, np.abs(cosine[:, 0] - cosine[:, 1]), atol=1e-6)
+
+
+def test_precision_is_what_the_cpu_has(tmp_path: Path, monkeypatch) -> None:
+    cpuinfo = tmp_path / "cpuinfo"
+    for flags, has in (("avx2 avx512f", False), ("avx512f avx512_bf16", True), ("amx_bf16", True)):
+        cpuinfo.write_text(f"processor\t: 0\nflags\t\t: fpu {flags}\n")
+        assert cpu_has_bf16(cpuinfo) is has
+    assert not cpu_has_bf16(tmp_path / "none")
+    expected = "bf16" if cpu_has_bf16() else "fp32"
+    assert resolve_precision("auto") == expected
+    assert resolve_precision("fp32") == "fp32"
+    module = "instruct_imagen_data.annotators.precision.cpu_has_bf16"
+    monkeypatch.setattr(module, lambda: False)
+    for asked, message in (("bf16", "no bf16"), ("fp16", "no fp16"), ("int8", "known are auto")):
+        with pytest.raises(UsageError, match=message):
+            resolve_precision(asked)
