@@ -228,7 +228,8 @@ def _bmp(data: bytes, _: int) -> Container:
 
 
 def _tiff(data: bytes, _: int) -> Container:
-    return Container("TIFF", *tiff.first_page(data))
+    slim, turn, icc = tiff.first_page(data)
+    return Container("TIFF", slim, turn, icc[:_MAX_ICC])
 
 
 _SIZES: dict[str, Callable[[bytes], tuple[int, int]]] = {

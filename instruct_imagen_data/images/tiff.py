@@ -67,18 +67,29 @@ class _Directory:
         for row in struct.iter_unpack(f"{self.order}HHI4s", rows):
             self.entries.setdefault(row[0], _Entry(*row))
 
+    def size(self, tag: int) -> int:
+        """Bytes of a tag's values.
+
+        Raises:
+          DecodeError: `truncated`, if they reach over the end.
+        """
+        entry = self.entries[tag]
+        size = _SIZES.get(entry.kind, 0) * entry.count
+        if size > 4 and self.place(tag) + size > len(self.data):
+            raise DecodeError("truncated", f"tag {tag} reaches over the end")
+        return size
+
+    def place(self, tag: int) -> int:
+        """Where a tag's values are, if they take more than four bytes."""
+        (at,) = struct.unpack(f"{self.order}I", self.entries[tag].value)
+        return int(at)
+
     def raw(self, tag: int) -> bytes:
         """The bytes of a tag's values, b"" where there is no such tag."""
-        entry = self.entries.get(tag)
-        if entry is None:
+        if tag not in self.entries:
             return b""
-        size = _SIZES.get(entry.kind, 0) * entry.count
-        if size <= 4:
-            return entry.value[:size]
-        (at,) = struct.unpack(f"{self.order}I", entry.value)
-        if at + size > len(self.data):
-            raise DecodeError("truncated", f"tag {tag} reaches over the end")
-        return self.data[at : at + size]
+        size, at = self.size(tag), self.place(tag)
+        return self.data[at : at + size] if size > 4 else self.entries[tag].value[:size]
 
     def integers(self, tag: int) -> tuple[int, ...]:
         """A tag's unsigned integers, () where there is no such tag."""
@@ -115,7 +126,7 @@ def exif(block: bytes) -> tuple[int, bool]:
     except DecodeError:
         return 1, False
     try:
-        held = sum(len(page.raw(tag)) for tag in page.entries)
+        held = sum(map(page.size, page.entries))
     except DecodeError:
         return turn, False
     return turn, held <= len(block)
@@ -170,11 +181,10 @@ def first_page(data: bytes) -> tuple[bytes, int, bytes]:
         entry = page.entries[tag]
         if not 1 <= entry.count <= _KEPT[tag] or entry.kind not in _SIZES:
             raise DecodeError("corrupt", f"tag {tag}: type {entry.kind}, {entry.count} values")
-        page.raw(tag)  # raises where it reaches over the end
+        page.size(tag)  # raises where the values reach over the end
         rows.append(struct.pack(f"{page.order}HHI4s", *dataclasses.astuple(entry)))
     body = data + b"\0" * (len(data) % 2)
     start = struct.pack(f"{page.order}I", len(body))
     count = struct.pack(f"{page.order}H", len(rows))
-    icc = page.raw(_ICC) if _ICC in page.entries else b""
     slim = b"".join((data[:4], start, body[8:], count, *rows, bytes(4)))
-    return slim, _turn(page), icc
+    return slim, _turn(page), page.raw(_ICC)

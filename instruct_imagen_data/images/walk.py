@@ -7,7 +7,7 @@ makes them hold 30 GB, a GIF with 10 MB of comment blocks keeps them busy for a 
 
 import re
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from instruct_imagen_data.images.errors import DecodeError
 
@@ -15,12 +15,10 @@ MAX_PIECES = 1 << 16  # segments, chunks or blocks: a 500 MB PNG in 8 kB chunks 
 
 # JPEG markers (ITU-T T.81, table B.1).
 SOF = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-DHT, EOI, SOS, DQT, DRI, APP0, APP1, APP2, APP14 = (
-    *(0xC4, 0xD9, 0xDA, 0xDB, 0xDD),
-    *(0xE0, 0xE1, 0xE2, 0xEE),
-)
+DHT, EOI, SOS, DQT, DRI = 0xC4, 0xD9, 0xDA, 0xDB, 0xDD
+APP0, APP1, APP2, APP14 = 0xE0, 0xE1, 0xE2, 0xEE
 _BARE = frozenset({0x01, *range(0xD0, 0xD9)})  # markers without a length: TEM, RSTn, SOI
-_MARKER = re.compile(rb"\xff([\x01-\xfe])", re.DOTALL)
+_MARKER = re.compile(rb"\xff([\x01-\xfe])")
 
 _GIF_HEADER = 13
 
@@ -35,15 +33,15 @@ class Piece(NamedTuple):  # not a frozen dataclass, which takes three times as l
     next: int
 
 
-def number(data: bytes, at: int, length: int, order: str) -> int:
-    """Unsigned integer of `length` bytes; order is `big` or `little`.
+def number(data: bytes, at: int, length: int, order: Literal["big", "little"]) -> int:
+    """Unsigned integer of `length` bytes.
 
     Raises:
       DecodeError: `truncated`, if it reaches over the end.
     """
     if at + length > len(data):
         raise DecodeError("truncated", f"ends at byte {len(data)}, inside its header")
-    return int.from_bytes(data[at : at + length], "big" if order == "big" else "little")
+    return int.from_bytes(data[at : at + length], order)
 
 
 def _bounded(count: int) -> None:
@@ -57,8 +55,9 @@ def jpeg(data: bytes) -> Iterator[Piece]:
     Raises:
       DecodeError: `truncated`, or `corrupt` where no scan can follow.
     """
-    at = 2
-    for count in range(MAX_PIECES + 1):
+    at, count = 2, 0
+    while True:
+        _bounded(count := count + 1)
         # Junk and fill bytes between segments are skipped, as libjpeg does.
         found = _MARKER.search(data, at)
         if found is None:
@@ -78,8 +77,6 @@ def jpeg(data: bytes) -> Iterator[Piece]:
         if marker == SOS:
             return
         at += length
-        _bounded(count + 1)
-    _bounded(MAX_PIECES + 1)
 
 
 def png(data: bytes) -> Iterator[Piece]:
@@ -90,16 +87,15 @@ def png(data: bytes) -> Iterator[Piece]:
     """
     at, count, kind = 8, 0, b""
     while kind != b"IEND":
+        _bounded(count := count + 1)
         length = number(data, at, 4, "big")
         kind = data[at + 4 : at + 8]
-        if not count and (kind, length) != (b"IHDR", 13):
+        if count == 1 and (kind, length) != (b"IHDR", 13):
             raise DecodeError("corrupt", f"begins with {kind!r} of {length} bytes, not with IHDR")
         if at + length + 12 > len(data):
             raise DecodeError("truncated", f"chunk {kind!r} reaches over the end")
         yield Piece(kind, at, at + 8, at + 8 + length, at + 12 + length)
         at += length + 12
-        count += 1
-        _bounded(count)
 
 
 def webp(data: bytes) -> Iterator[Piece]:
@@ -113,14 +109,13 @@ def webp(data: bytes) -> Iterator[Piece]:
         raise DecodeError("truncated", f"{len(data)} bytes of {stop}")
     at, count = 12, 0
     while at + 8 <= min(stop, len(data)):
+        _bounded(count := count + 1)
         length = number(data, at + 4, 4, "little")
         end = at + 8 + length
         if end > len(data):
             raise DecodeError("truncated", f"chunk {data[at : at + 4]!r} reaches over the end")
         yield Piece(data[at : at + 4], at, at + 8, end, end + length % 2)
         at = end + length % 2
-        count += 1
-        _bounded(count)
 
 
 class GifFrame(NamedTuple):
@@ -143,17 +138,16 @@ def gif(data: bytes) -> GifFrame:
     at = header_end = _GIF_HEADER + ((2 << (flags & 7)) * 3 if flags & 0x80 else 0)
     control, count = b"", 0
     while (kind := number(data, at, 1, "little")) != 0x2C:  # image descriptor
+        _bounded(count := count + 1)
         if kind == 0:  # sloppy writers pad with zeros
-            at, count = at + 1, count + 1
-            _bounded(count)
+            at += 1
             continue
         if kind != 0x21:  # extension
             raise DecodeError("corrupt", f"block {kind:02X} before the first frame")
         start, at = at, at + 2
         while length := number(data, at, 1, "little"):
+            _bounded(count := count + 1)
             at += length + 1
-            count += 1
-            _bounded(count)
         at += 1
         if data[start + 1] == 0xF9:
             control = data[start:at]

@@ -9,6 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from instruct_imagen_data.planted.draws import generator
 from instruct_imagen_data.planted.solids import f32
+from instruct_imagen_data.planted.views import render
 from instruct_imagen_data.planted.world import entities
 
 Pixels = NDArray[np.uint8]
@@ -100,8 +101,6 @@ def _poster(rng: Rng, h: int, w: int) -> Image.Image:
 
 
 def _product(rng: Rng, side: int) -> Image.Image:
-    from instruct_imagen_data.planted.views import render
-
     wares = [e for e in entities(int(rng.integers(1000)), 1) if e.domain in ("products", "food")]
     view = render(wares[int(rng.integers(len(wares)))], int(rng.integers(50)), 0, max(side, 32))
     return Image.fromarray(cv2.resize(view.rgb, (side, side), interpolation=cv2.INTER_AREA))

@@ -15,7 +15,7 @@ from instruct_imagen_data.planted.solids import Array, f32
 
 @dataclass(frozen=True)
 class Pose:
-    """How the model is seen: turned by degrees, and where in the picture, as shares of it."""
+    """How the model is seen: turned about its upright axis, towards the viewer, aside; degrees."""
 
     yaw: float
     pitch: float
@@ -23,6 +23,7 @@ class Pose:
     mirrored: bool = False
 
     def rotation(self) -> Array:
+        """Model to camera space [3, 3]; a mirror image where the pose is mirrored."""
         flip = np.diag(np.array([-1 if self.mirrored else 1, 1, 1], np.float32))
         return np.asarray(flip @ turn(x=self.pitch) @ turn(y=self.yaw) @ turn(z=self.roll))
 

@@ -1,6 +1,8 @@
 """The plan of a planted web: which pair shows what, and what is wrong with it. No pixels yet."""
 
+from collections import defaultdict
 from dataclasses import dataclass, field, replace
+from itertools import zip_longest
 
 import numpy as np
 
@@ -82,23 +84,24 @@ def plan(pairs: int, seed: int) -> list[Planned]:
     return _dealt(planned, seed)
 
 
+def _nouns_in_turn(seed: int) -> list[str]:
+    """All nouns, shuffled within their domains, the domains taking turns."""
+    shuffled = [
+        [members[i] for i in generator("nouns", seed, domain).permutation(len(members))]
+        for domain, members in NOUNS.items()
+    ]
+    return [noun for turn in zip_longest(*shuffled) for noun in turn if noun]
+
+
 def _shown(views: int, seed: int) -> list[tuple[Entity, int]]:
-    """Entities with their number of views, nouns spread evenly over the domains."""
+    """Entities with their number of views: one of each noun, then a second of each ..."""
     count = max(round(views / _VIEWS_AN_ENTITY), 1)
-    nouns = sum(map(len, NOUNS.values()))
-    per_noun = -(-count // nouns)
-    drawn = entities(seed, per_noun)
-    rank = generator("nouns", seed).random(nouns)
-    # The first entity of every noun, then the second ...; within a round the domains alternate.
-    place: dict[str, tuple[int, int]] = {}
-    for domain_number, (_, members) in enumerate(NOUNS.items()):
-        offset = sum(len(n) for n in list(NOUNS.values())[:domain_number])
-        order = np.argsort(rank[offset : offset + len(members)])
-        for position, index in enumerate(order):
-            place[members[index]] = (position, domain_number)
-    ordered = sorted(
-        range(len(drawn)), key=lambda i: (i % per_noun, place[drawn[i].noun], drawn[i].name)
-    )
+    nouns = _nouns_in_turn(seed)
+    rounds = -(-count // len(nouns))
+    drawn: dict[str, list[Entity]] = defaultdict(list)
+    for entity in entities(seed, rounds):
+        drawn[entity.noun].append(entity)
+    ordered = [drawn[noun][number] for number in range(rounds) for noun in nouns]
     sizes = np.full(count, views // count)
     sizes[: views % count] += 1
     # 6 to 12 views each: what one entity gives up its neighbour in the list takes.
@@ -107,7 +110,7 @@ def _shown(views: int, seed: int) -> list[tuple[Entity, int]]:
         moved = int(generator("sizes", seed, first).integers(0, room + 1))
         sizes[first] -= moved
         sizes[first + 1] += moved
-    return [(drawn[i], int(size)) for i, size in zip(ordered[:count], sizes, strict=True)]
+    return [(entity, int(size)) for entity, size in zip(ordered, sizes, strict=False)]
 
 
 def _side(rng: np.random.Generator) -> int:

@@ -3,7 +3,6 @@
 import hashlib
 import io
 import json
-import shutil
 import tarfile
 from collections import defaultdict
 from pathlib import Path
@@ -18,7 +17,7 @@ from instruct_imagen_data import images, keys
 from instruct_imagen_data.planted import plant
 from instruct_imagen_data.planted.web import COPY_KINDS, DEFECTS
 
-PAIRS, SEED = 110, 21
+PAIRS, SEED = 90, 21
 Row = dict[str, Any]
 
 
@@ -131,7 +130,7 @@ def test_copies_are_copies_and_others_are_not(
         assert truth[original]["entity"] == row["entity"]
         same = picture(members[origin]) == picture(members[original])
         assert same == (row["copy_kind"] == "exact")
-        assert images.hamming(hashes[origin], hashes[original]) <= 54, row["copy_kind"]
+        assert images.hamming(hashes[origin], hashes[original]) <= 64, row["copy_kind"]
         urls = [json.loads(members[o]["json"])["url"] for o in (origin, original)]
         same_address = keys.normalise_url(urls[0]) == keys.normalise_url(urls[1])
         assert same_address == (row["copy_kind"] == "same_url")
@@ -140,7 +139,7 @@ def test_copies_are_copies_and_others_are_not(
     rows = np.frombuffer(b"".join(hashes[o] for o in alone), np.uint8).reshape(-1, 32)
     bits = np.unpackbits(rows, axis=1).astype(int)
     apart = bits @ (1 - bits.T) + (1 - bits) @ bits.T
-    assert apart[np.triu_indices(len(alone), 1)].min() > 54
+    assert apart[np.triu_indices(len(alone), 1)].min() > 64
 
 
 def test_a_wrong_extension_is_no_defect(
@@ -171,12 +170,12 @@ def test_maps_fit_their_pictures(
             assert grey.size == size
 
 
-def test_the_same_seed_writes_the_same_bytes(folder: Path, tmp_path: Path) -> None:
+def test_the_same_seed_writes_the_same_bytes(tmp_path: Path) -> None:
     def contents(where: Path) -> dict[str, bytes]:
         return {path.name: path.read_bytes() for path in sorted(where.iterdir())}
 
     counted: list[int] = []
-    plant(tmp_path / "again", PAIRS, SEED, counted.append)
-    assert contents(tmp_path / "again") == contents(folder)
-    assert sum(counted) == PAIRS
-    shutil.rmtree(tmp_path / "again")
+    plant(tmp_path / "first", 16, SEED)
+    plant(tmp_path / "again", 16, SEED, counted.append)
+    assert contents(tmp_path / "again") == contents(tmp_path / "first")
+    assert sum(counted) == 16
