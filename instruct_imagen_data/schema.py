@@ -131,6 +131,64 @@ class Verdict:
     survivor: str  # key of the row that stayed instead, for duplicates
     component: str  # smallest key of its connected component in the duplicate graph
     split: str  # "train" or "validation", the same for a whole component
+    detail: str  # the evidence of a duplicate (bytes, url, vector, caption, file), or the domain
+    value: float | None  # what was measured ...
+    threshold: float | None  # ... and the limit it missed
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Choice:
+    """What a corpus row is judged by, beside its vector; only inside `neighbours`."""
+
+    key: Hash256  # packed: half the size of hex
+    origin: str
+    source: str
+    quality: Float32
+    domain: str
+    domain_probability: Float32
+    domain_accepted: bool
+    similarity: Float32
+    bytes_id: int
+    url_id: int
+    caption_id: int
+    file_id: int
+    phash: Hash256
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Duplicate:
+    """Two rows that a rule holds to be one picture. Rows that share an id form a star."""
+
+    key: str  # of the better row, by quality
+    other: str
+    evidence: str  # bytes, url, vector, caption or file
+    cosine: float | None  # of the rules that compare vectors
+    hamming: int | None  # bits in which the perceptual hashes differ
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Candidates:
+    """The nearest pictures of a seed, before the band and the limit of use are applied."""
+
+    key: str  # of the seed
+    cluster: str
+    neighbours: tuple[str, ...]  # at most ten keys, nearest first
+    similarities: Float32List  # their cosines
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Fate:
+    """What mining made of a survivor: a line for each use of it, or one if it is not used."""
+
+    row: int  # number in the corpus
+    reason: str  # '' if used, else no_neighbours, band or leftover
+    value: float | None
+    threshold: float | None
+    id: Hash256  # key of the neighbourhood's seed; the row's own if it is not used
+    slot: Annotated[int, pa.int8()]  # place among the five, from 0
+    cluster: str
+    domain: str
+    similarities: Float32List  # of the neighbourhood's pairs, at slot 0; else empty
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -37,6 +37,17 @@ def part_name(file: storage.File) -> str:
     return file.name.removeprefix("part-").removesuffix(".parquet")
 
 
+def block_part(stem: str, index: int) -> str:
+    """Name of the part that is block `index` of an input file."""
+    return f"{stem}-{index:03d}"
+
+
+def stem_and_index(part: str) -> tuple[str, int]:
+    """The inverse of `block_part`."""
+    stem, _, index = part.rpartition("-")
+    return stem, int(index)
+
+
 def list_parts(folder: str, dataset: str) -> list[str]:
     """Names of the parts of a dataset that are whole, sorted."""
     files = storage.list_files(storage.join(folder, dataset))
@@ -186,6 +197,20 @@ def read_json(folder: str, name: str) -> dict[str, Any] | None:
         raise UsageError(f"{storage.join(folder, name)} is damaged: {error}") from error
     if not isinstance(content, dict):
         raise UsageError(f"{storage.join(folder, name)} is damaged: not a JSON object")
+    return content
+
+
+def read_job(folder: str) -> dict[str, Any] | None:
+    """The content of `_JOB.json` (job, settings, inputs, paths), None where there is none.
+
+    Raises:
+      UsageError: the file is there but is no job's.
+    """
+    content = read_json(folder, JOB)
+    if content is not None:
+        tables = (content.get(name) for name in ("settings", "inputs", "paths"))
+        if "job" not in content or not all(isinstance(table, dict) for table in tables):
+            raise UsageError(f"{storage.join(folder, JOB)} is damaged: it describes no job")
     return content
 
 

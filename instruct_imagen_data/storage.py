@@ -5,6 +5,7 @@ memory first, then put under its name by one rename (local) or one put (object s
 inside an open pyarrow stream would publish what had been written so far.
 """
 
+import contextlib
 import dataclasses
 import fnmatch
 import functools
@@ -12,7 +13,6 @@ import os
 import re
 import socket
 import threading
-from urllib.parse import urlsplit
 
 import pyarrow as pa
 import pyarrow.fs as pafs
@@ -41,6 +41,16 @@ def scheme(place: str) -> str:
     return head.lower() if separator else ""
 
 
+def _split(place: str) -> tuple[str, str, str]:
+    """(scheme, bucket with what stands before an @, key) of a URI.
+
+    By hand: a key may hold "#", "?" and "%", which a URL parser takes for something else.
+    """
+    head, _, rest = place.partition("://")
+    authority, _, key = rest.partition("/")
+    return head.lower(), authority, key
+
+
 @functools.lru_cache(maxsize=64)
 def _filesystem(kind: str, authority: str) -> pafs.FileSystem:
     if kind in ("", "file"):
@@ -59,9 +69,11 @@ def open_place(place: str) -> tuple[pafs.FileSystem, str]:
         return _filesystem("", ""), os.path.abspath(place.removeprefix("file://"))
     if kind not in ("s3", "gs"):
         raise UsageError(f"{place}: {kind}:// is not known; use a local path, s3:// or gs://")
-    parts = urlsplit(place)
-    bucket = parts.netloc.rsplit("@", 1)[-1]
-    return _filesystem(kind, parts.netloc), f"{bucket}{parts.path}".rstrip("/")
+    _, authority, key = _split(place)
+    if not authority:
+        raise UsageError(f"{place}: no bucket is named")
+    bucket = authority.rsplit("@", 1)[-1]
+    return _filesystem(kind, authority), f"{bucket}/{key}".rstrip("/")
 
 
 def join(place: str, *names: str) -> str:
@@ -74,8 +86,7 @@ def _named(place: str, path: str) -> str:
     kind = scheme(place)
     if kind in ("", "file"):
         return path
-    authority = urlsplit(place).netloc
-    return f"{kind}://{authority}/{path.split('/', 1)[-1]}"
+    return f"{kind}://{_split(place)[1]}/{path.split('/', 1)[-1]}"
 
 
 def list_files(folder: str, recursive: bool = False) -> list[File]:
@@ -88,17 +99,21 @@ def list_files(folder: str, recursive: bool = False) -> list[File]:
     )
 
 
+def find(place: str) -> File | None:
+    """The file of that name, or None: nothing there, a folder, a pipe or a device."""
+    fs, path = open_place(place)
+    (one,) = fs.get_file_info([path])
+    return File(_named(place, path), one.size) if one.type == pafs.FileType.File else None
+
+
 def glob(pattern: str) -> list[File]:
     """Files that match a pattern (`*`, `?`, `[...]`; a `*` crosses no folder), sorted by path.
 
-    A pattern without wildcards names one file, or a folder (its files, one level).
+    What names a file or a folder as it stands (of a folder, its files, one level) is no pattern.
     """
-    if not _GLOB.search(pattern):
-        fs, path = open_place(pattern)
-        (one,) = fs.get_file_info([path])
-        if one.type == pafs.FileType.File:
-            return [File(_named(pattern, path), one.size)]
-        return list_files(pattern)
+    if not _GLOB.search(pattern) or exists(pattern):
+        file = find(pattern)
+        return [file] if file else list_files(pattern)
     fixed: list[str] = []
     pieces = pattern.split("/")
     while not _GLOB.search(pieces[0]):
@@ -175,6 +190,13 @@ def delete(place: str) -> None:
         fs.delete_file(path)
 
 
+def empty(folder: str) -> None:
+    """Removes all that is in a folder or bucket; the folder itself may be a mount and stays."""
+    fs, path = open_place(folder)
+    if fs.get_file_info([path])[0].type == pafs.FileType.Directory:
+        fs.delete_dir_contents(path)
+
+
 def _alive(process: int) -> bool:
     try:
         os.kill(process, 0)
@@ -186,11 +208,16 @@ def _alive(process: int) -> bool:
 
 
 def sweep_temporary(folder: str) -> None:
-    """Removes what killed writers of this host left in a local folder; live writers are spared."""
+    """Removes what killed writers of this host left in a local folder; live writers are spared.
+
+    To be called before this process writes: a temporary file of its number is another's, since in
+    a container numbers start anew.
+    """
     if scheme(folder) not in ("", "file"):
         return
     ours = re.compile(rf"\.{re.escape(socket.gethostname())}-(\d+)-\d+\.tmp$")
     for file in list_files(folder, recursive=True):
         found = ours.search(file.name)
-        if found and not _alive(int(found[1])):
-            os.unlink(file.path)
+        if found and (int(found[1]) == os.getpid() or not _alive(int(found[1]))):
+            with contextlib.suppress(FileNotFoundError):  # another job sweeps too
+                os.unlink(file.path)

@@ -8,10 +8,11 @@ import apache_beam as beam
 from instruct_imagen_data import images, schema, shards
 from instruct_imagen_data.annotators import model_set, weights
 from instruct_imagen_data.annotators.precision import resolve_precision
+from instruct_imagen_data.errors import UsageError
 from instruct_imagen_data.stages import formats
 from instruct_imagen_data.stages.blocks import WriteBlocks
 from instruct_imagen_data.stages.finish import Finish
-from instruct_imagen_data.stages.measure import Measure, Setup
+from instruct_imagen_data.stages.measure import Measure, Setup, check_device
 from instruct_imagen_data.stages.read import (
     Input,
     ReadBlocks,
@@ -67,15 +68,29 @@ class Options:
 
 def _inputs(options: Options, columns: formats.Columns) -> list[Input]:
     """The input files, named as a former run of this output named them, with its blocks done."""
-    former = shards.read_json(options.output, shards.JOB) or {}
-    names = {path: name for name, path in former.get("paths", {}).items()}
+    former = None if options.overwrite else shards.read_job(options.output)
+    names = {path: name for name, path in former["paths"].items()} if former else {}
     inputs = name_inputs(find_inputs(options.input), names)
     formats.check_columns([one.path for one in inputs], columns)
     done: dict[str, list[int]] = {}
-    for part in shards.list_parts(options.output, shards.REJECTS):
-        stem, _, index = part.rpartition("-")
-        done.setdefault(stem, []).append(int(index))
+    for part in shards.list_parts(options.output, shards.REJECTS) if former else ():
+        stem, index = shards.stem_and_index(part)
+        done.setdefault(stem, []).append(index)
     return [dataclasses.replace(one, done=tuple(sorted(done.get(one.stem, [])))) for one in inputs]
+
+
+def _check(options: Options) -> None:
+    """Raises UsageError for a value that makes no sense."""
+    if options.block_rows < 1:
+        raise UsageError(f"--block-rows {options.block_rows}: at least 1")
+    if not 1 <= options.min_side <= options.max_side:
+        raise UsageError(
+            f"--min-side {options.min_side} and --max-side {options.max_side}: "
+            "at least 1, and the first not above the second"
+        )
+    if not 0 <= options.max_reject_rate <= 1:
+        raise UsageError(f"--max-reject-rate {options.max_reject_rate}: from 0 to 1")
+    check_device(options.device)
 
 
 def plan(options: Options) -> job.Plan:
@@ -84,13 +99,16 @@ def plan(options: Options) -> job.Plan:
     Raises:
       UsageError: nothing to read, columns or weights that are not there, an unknown precision.
     """
+    _check(options)
     columns = formats.Columns(options.image_column, options.caption_column, options.url_column)
     inputs = _inputs(options, columns)
     models = model_set.load_set(options.models)
     for file in models.weights:
         weights.fetch(file)
     precision = resolve_precision(options.precision, options.device)
-    setup = Setup(options.models, precision, options.device)
+    # The name of a shipped set, or a path that workers elsewhere in the tree find too.
+    name = options.models if models.path.stem == options.models else str(models.path)
+    setup = Setup(name, precision, options.device)
     parts, rows = estimate(inputs, options.block_rows)
     limits = images.Limits(min_side=options.min_side, max_side=options.max_side)
 
@@ -102,6 +120,7 @@ def plan(options: Options) -> job.Plan:
 
     settings = job.settings_of(
         options,
+        models=name,
         precision=precision,
         weights=models.hashes(),
         records=schema.versions(schema.Image, schema.Score, schema.RejectRow),
@@ -111,6 +130,8 @@ def plan(options: Options) -> job.Plan:
         inputs={one.name: one.size for one in inputs},
         paths={one.name: one.path for one in inputs},
         phases=[job.Phase(VERB, options.output, build, parts=parts, rows=rows)],
+        grows=True,
+        size=sum(one.size for one in inputs),
     )
 
 

@@ -28,8 +28,8 @@ class Options:
 
 def execute(options: Options) -> int:
     """Finishes one directory and prints its counts."""
-    started = shards.read_json(options.directory, shards.JOB)
-    if started is None or started.get("job") not in _INDEXED:
+    started = shards.read_job(options.directory)
+    if started is None or started["job"] not in _INDEXED:
         known = ", ".join(_INDEXED)
         raise UsageError(f"{options.directory} holds no job that this can finish ({known})")
     verb = started["job"]

@@ -1,6 +1,7 @@
 """What all jobs share: flags, the job file, phases, progress, exit codes."""
 
 import dataclasses
+import json
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -15,6 +16,7 @@ from pipelines.progress import Progress
 
 Options = TypeVar("Options", bound=Any)
 
+_SHOWN_DIFFERENCES = 5
 _SHOWN_ONLY = ("input", "output", "corpus", "overwrite", "max_reject_rate", "plan")
 
 
@@ -49,15 +51,19 @@ class Plan:
 
     Attributes:
       settings: All that the output depends on, beside the inputs: compared at each start.
-      inputs: Name to size of each input, in order; one may be added, none may change.
+      inputs: Name to size of each input, in order; none may change.
       paths: Name to path of each input, kept for later starts.
       phases: In order; the last one's folder is the output.
+      grows: Whether inputs may be added to a former run's, to continue it.
+      size: About how many bytes will be written; 0 if that cannot be told.
     """
 
     settings: Mapping[str, Any]
     inputs: Mapping[str, int]
     paths: Mapping[str, str]
     phases: Sequence[Phase]
+    grows: bool = False
+    size: int = 0
 
 
 def settings_of(options: Any, **resolved: Any) -> dict[str, Any]:
@@ -67,50 +73,78 @@ def settings_of(options: Any, **resolved: Any) -> dict[str, Any]:
     return plain | resolved
 
 
-def _differences(former: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """What a job's file says otherwise than the command, but for added inputs."""
+def _job_file(verb: str, plan: Plan) -> dict[str, Any]:
+    """The content of `_JOB.json`, as it will be read again."""
+    tables = {"settings": plan.settings, "inputs": plan.inputs, "paths": plan.paths}
+    content: dict[str, Any] = json.loads(json.dumps({"job": verb, **tables}))
+    return content
+
+
+def _differences(former: Mapping[str, Any], now: Mapping[str, Any], grows: bool) -> list[str]:
+    """What a job's file says otherwise than the command, but for inputs that may be added."""
     found = []
-    old, new = former.get("settings", {}), now["settings"]
+    if former["job"] != now["job"]:
+        found.append(f"it was written by {former['job']!r}")
+    old, new = former["settings"], now["settings"]
     for name in sorted(old.keys() | new.keys()):
         if old.get(name) != new.get(name):
             label = command_line.flag(name)
             found.append(f"{label} was {old.get(name)!r}, is now {new.get(name)!r}")
-    for name, size in former.get("inputs", {}).items():
-        if name not in now["inputs"]:
+    before, after = former["inputs"], now["inputs"]
+    for name, size in before.items():
+        if name not in after:
             found.append(f"input {name} is no longer there")
-        elif now["inputs"][name] != size:
-            found.append(f"input {name} had {size} bytes, has now {now['inputs'][name]}")
+        elif after[name] != size:
+            found.append(f"input {name} had {size} bytes, has now {after[name]}")
+    if not grows:
+        found += [f"input {name} is new" for name in after if name not in before]
     return found
 
 
-def _prepare(verb: str, output: str, plan: Plan, overwrite: bool) -> None:
-    """Compares the job with a former one of the same output and writes `_JOB.json`.
+def _former(output: str, now: Mapping[str, Any], grows: bool, overwrite: bool) -> Any:
+    """The job file of a former run that this one continues, None if there is nothing to continue.
 
     Raises:
       UsageError: the output is another job's, or has other options or inputs.
     """
-    now = {
-        "job": verb,
-        "settings": dict(plan.settings),
-        "inputs": dict(plan.inputs),
-        "paths": dict(plan.paths),
-    }
-    former = shards.read_json(output, shards.JOB)
+    former = shards.read_job(output)
     if former is None and storage.list_files(output, recursive=True):
-        raise UsageError(f"{output} is not empty and holds no job ({shards.JOB}): choose another")
-    if former is not None:
-        found = _differences(former, now)
-        if former.get("job") != verb:
-            found.insert(0, f"it was written by {former.get('job')!r}")
-        if found and not overwrite:
+        former = shards.read_job(output)  # another start of this job may just have written it
+        if former is None:
             raise UsageError(
-                f"{output} holds another job: {'; '.join(found)}. "
-                "Choose another --output, or give --overwrite to replace it"
+                f"{output} is not empty and holds no job ({shards.JOB}): choose another"
             )
-        if found or overwrite:
-            storage.delete(output)
-            former = None
-    if former is not None and former.get("inputs") != now["inputs"]:
+    if former is None or overwrite:
+        return None
+    found = _differences(former, now, grows)
+    if found:
+        more = f" and {len(found) - _SHOWN_DIFFERENCES} more" * (len(found) > _SHOWN_DIFFERENCES)
+        raise UsageError(
+            f"{output} holds another job: {'; '.join(found[:_SHOWN_DIFFERENCES])}{more}. "
+            "Choose another --output, or give --overwrite to replace it"
+        )
+    return former
+
+
+def _clear(output: str) -> None:
+    """Empties an output so that, if it is stopped, what is left vouches for nothing that is gone.
+
+    Manifests and commits go first, the job file goes last.
+    """
+    files = storage.list_files(output, recursive=True)
+    vouching = [one for one in files if one.name == shards.MANIFEST]
+    vouching += [one for one in files if f"/{shards.REJECTS}/" in one.path]
+    others = [one for one in files if one not in set(vouching) and one.name != shards.JOB]
+    for file in (*vouching, *others):
+        storage.delete(file.path)
+    storage.empty(output)
+
+
+def _prepare(output: str, now: Mapping[str, Any], former: Mapping[str, Any] | None) -> None:
+    """Makes an output ready for the job, which is told by its `_JOB.json` from now on."""
+    if former is None:
+        _clear(output)  # of what --overwrite replaces; else there is nothing
+    elif former["inputs"] != now["inputs"]:
         storage.delete(storage.join(output, shards.MANIFEST))  # inputs were added: not finished
     if former != now:
         shards.write_json(output, shards.JOB, now)
@@ -168,15 +202,19 @@ def _execute(
     options = command_line.parse(verb, options_type, own, other_flags=runners.flag_names())
     flags = runners.with_defaults(beam_flags)
     plan = make(options)
+    now = _job_file(verb, plan)
+    former = _former(options.output, now, plan.grows, options.overwrite)
     if options.plan:
         _show_plan(verb, options, plan, flags)
         return
-    _prepare(verb, options.output, plan, options.overwrite)
+    _prepare(options.output, now, former)
     todo = [phase for phase in plan.phases if not phase.finished]
     if not todo or plan.phases[-1].finished:
         print(f"{verb}: nothing to do, {options.output} is finished")
     else:
-        runners.check_disk(options.output, sum(plan.inputs.values()))
+        warning = runners.check_disk(options.output, plan.size)
+        if warning:
+            print(f"{verb}: {warning}", file=sys.stderr)
         for phase in todo:
             _run(phase, flags)
     manifest = shards.require_finished(options.output, verb)
@@ -207,7 +245,7 @@ def main(
     except KeyboardInterrupt:
         print(f"\n{verb}: interrupted; the same command continues it", file=sys.stderr)
         return 130
-    except (RuntimeError, OSError) as error:
+    except (RuntimeError, OSError) as error:  # the disk, the network, or an error through Beam
         line = runners.cause(error)
         if line is None:
             raise

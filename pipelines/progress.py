@@ -24,6 +24,7 @@ class Progress:
     def __init__(self, name: str, folder: str, total: int, rows: int = 0) -> None:
         self._folder = folder
         self._rows_a_part = rows / total if total else 0.0
+        self._shown = 0
         self._stop = threading.Event()
         remote = storage.scheme(folder) not in ("", "file")
         self._interval = _REMOTE_INTERVAL_SECONDS if remote else _INTERVAL_SECONDS
@@ -32,8 +33,12 @@ class Progress:
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
     def _count(self) -> int:
-        files = storage.list_files(self._folder)
-        return sum(not file.name.endswith(".tmp") for file in files)
+        try:
+            files = storage.list_files(self._folder)
+        except OSError:  # a bucket that does not answer: the run itself will say so, if it lasts
+            return self._shown
+        self._shown = sum(not file.name.endswith(".tmp") for file in files)
+        return self._shown
 
     def _show(self) -> None:
         done = self._count()

@@ -1,5 +1,6 @@
 """Beam's side of a job: its flags, which runner, how a run is waited for, what its errors mean."""
 
+import builtins
 import logging
 import os
 import re
@@ -111,29 +112,55 @@ def step_names(pipeline: beam.Pipeline) -> Iterator[str]:
     return iter(names.found)
 
 
-def check_disk(output: str, needed: int) -> None:
-    """Raises UsageError if a local output cannot hold `needed` bytes."""
+_LEAST_FREE = 64 << 20  # bytes, a block or two
+
+
+def check_disk(output: str, size: int) -> str | None:
+    """A warning if a local output of about `size` bytes may not fit on its disk, else None.
+
+    Only a warning: pictures may shrink, and a job that fills the disk can be continued.
+
+    Raises:
+      UsageError: not even a block fits.
+    """
     if storage.scheme(output) not in ("", "file"):
-        return
+        return None
     folder = storage.open_place(output)[1]
     while not os.path.isdir(folder):
         folder = os.path.dirname(folder)
     free = shutil.disk_usage(folder).free
-    if free < needed:
-        raise UsageError(
-            f"no room for {output}: it needs about {needed / 1e9:.2f} GB, {free / 1e9:.2f} GB are "
-            "free; free some, or choose another --output"
-        )
+    needed = size - sum(file.size for file in storage.list_files(output, recursive=True))
+    room = f"about {max(needed, 0) / 1e9:.2f} GB are needed, {free / 1e9:.2f} GB are free"
+    if free < min(needed, _LEAST_FREE):
+        raise UsageError(f"no room for {output}: {room}; free some, or choose another --output")
+    return f"{output} may not fit: {room}" if free < needed else None
 
 
-_FULL = re.compile(r"No space left on device")
-_OURS = re.compile(r"instruct_imagen_data\.errors\.(?:UsageError|SchemaMismatch): (.+)")
+_RAISED = re.compile(r"^([\w.]+): (.+)$", re.MULTILINE)  # the last line of each traceback
+_OURS = ("UsageError", "SchemaMismatch")
 
 
 def cause(error: BaseException) -> str | None:
-    """One line for an error that came through Beam and that the caller can put right, else None."""
-    text = str(error)
-    if _FULL.search(text):
+    """One line for an error that the caller can put right, also one that came through Beam.
+
+    None for a bug.
+    """
+    if isinstance(error, OSError):
+        return _of_storage(str(error))
+    lines = [(name.rsplit(".", 1)[-1], text) for name, text in _RAISED.findall(str(error))]
+    kinds = [one for one in lines if one[0].endswith(("Error", "Exception", "SchemaMismatch"))]
+    name, text = kinds[-1] if kinds else ("", "")
+    text = text.split(" [while running")[0]
+    if name in _OURS:
+        return text
+    kind = getattr(builtins, name, None)
+    if isinstance(kind, type) and issubclass(kind, OSError):
+        return _of_storage(text)
+    return None
+
+
+def _of_storage(text: str) -> str:
+    """What an OSError says, in one line."""
+    if "No space left on device" in text:
         return "no space left on the disk of the output: free some"
-    found = _OURS.search(text)
-    return found[1] if found else None
+    return " ".join(text.split())

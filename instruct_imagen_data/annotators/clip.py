@@ -72,10 +72,13 @@ class Clip:
         Raises:
           UsageError: the tokenizer's vocabulary is not the one the network was trained with.
         """
+        import torch
+
         network = build(config["architecture"], precision, device)
         _load_checkpoint(network, weights)
         tokenizer = tokenizer_of(network, config["architecture"], config.get("vocabulary"))
-        return cls(network.eval(), tokenizer, precision)
+        network.eval().to(memory_format=torch.channels_last)
+        return cls(network, tokenizer, precision)
 
     def prepare(self, rgb: np.ndarray) -> np.ndarray:
         """uint8 [side, side, 3] of a picture uint8 [h, w, 3], resized and cropped as trained."""
@@ -173,7 +176,7 @@ def _load_checkpoint(network: Any, weights: Path) -> None:
         open_clip.load_checkpoint(network, str(weights), strict=True, weights_only=True)
         return
     with warnings.catch_warnings():  # OpenAI published TorchScript, which torch deprecates
-        warnings.simplefilter("ignore", (DeprecationWarning, FutureWarning))
+        warnings.simplefilter("ignore", FutureWarning)
         state = torch.jit.load(str(weights), map_location="cpu").state_dict()
     for name in ("input_resolution", "context_length", "vocab_size"):
         state.pop(name, None)  # buffers of OpenAI's archive, not weights

@@ -10,6 +10,8 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
+
 from instruct_imagen_data.annotators.clip import Clip
 from instruct_imagen_data.annotators.cnniqa import Cnniqa
 from instruct_imagen_data.annotators.nima import Nima
@@ -51,6 +53,7 @@ NETWORKS: dict[str, type[Nima] | type[Cnniqa] | type[Clip]] = {
 _SERVES = {"quality": ("nima", "cnniqa"), "image_text": ("clip",)}
 _SHIPPED = Path(__file__).parent / "sets"
 _SHA256_DIGITS = 64
+_REASON_LENGTH = 200
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,13 +99,19 @@ def load_networks(models: ModelSet, precision: str = "fp32", device: str = "cpu"
     """The networks of a set, with weights fetched and checked, ready for inference.
 
     Raises:
-      UsageError: a weight file is missing, wrong, or cannot be downloaded.
+      UsageError: a weight file is missing, wrong, cannot be downloaded, or does not fit the
+        network that the set describes.
     """
 
     def load(role: QualityRole | ImageTextRole) -> Any:
         path = fetch(role.weights)
         network = NETWORKS[role.network]
-        return network.load(path, config=role.config, precision=precision, device=device)
+        try:
+            return network.load(path, config=role.config, precision=precision, device=device)
+        except (KeyError, RuntimeError, SafetensorError) as error:  # RuntimeError: other layers
+            reason = " ".join(str(error).split())[:_REASON_LENGTH]
+            place = f"{models.path}, [{role.weights.role}]"
+            raise UsageError(f"{place}: no {role.network} out of {path}: {reason}") from error
 
     return Networks(quality=load(models.quality), image_text=load(models.image_text))
 

@@ -5,9 +5,11 @@ import hashlib
 import os
 import shutil
 import socket
-import urllib.error
 import urllib.request
+from http.client import HTTPException
 from pathlib import Path
+
+from tqdm import tqdm
 
 from instruct_imagen_data.errors import UsageError
 
@@ -95,16 +97,21 @@ def fetch(weights: Weights) -> Path:
 
 
 def _download(weights: Weights, url: str, path: Path) -> None:
-    """Writes what the URL holds to the path."""
+    """Writes what the URL holds to the path, whole, under a progress bar."""
     try:
-        with (
-            urllib.request.urlopen(url, timeout=_TIMEOUT_SECONDS) as answer,
-            path.open("wb") as file,
-        ):
-            shutil.copyfileobj(answer, file, _CHUNK)
-    except (OSError, urllib.error.URLError, ValueError) as error:
+        with urllib.request.urlopen(url, timeout=_TIMEOUT_SECONDS) as answer:
+            length = answer.headers.get("Content-Length")
+            total = None if length is None else int(length)
+            bar = {"total": total, "unit": "B", "unit_scale": True, "desc": weights.path.name}
+            with path.open("wb") as file, tqdm.wrapattr(file, "write", **bar) as counted:
+                shutil.copyfileobj(answer, counted, _CHUNK)
+    except (OSError, HTTPException, ValueError) as error:
         reason = getattr(error, "reason", error)
         raise UsageError(f"{weights.role}: no download: {reason}. {_remedy(weights)}") from error
+    # A connection that is cut short ends like a whole answer; not every file has a known hash.
+    if total is not None and path.stat().st_size != total:
+        found = path.stat().st_size
+        raise UsageError(f"{weights.role}: {found} of {total} bytes came. {_remedy(weights)}")
 
 
 def _remedy(weights: Weights) -> str:

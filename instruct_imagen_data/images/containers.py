@@ -122,9 +122,11 @@ def _jpeg(data: bytes, max_pixels: int) -> Container:
 
 def _joined(chunks: list[bytes]) -> bytes:
     """An ICC profile from JPEG segments (number, count, part), b"" where parts are missing."""
+    if not 1 <= len(chunks) <= 255:
+        return b""
     chunks = sorted(chunks)
-    numbers = [chunk[:2] for chunk in chunks]
-    if numbers != [bytes((i + 1, len(chunks) & 0xFF)) for i in range(min(len(chunks), 255))]:
+    whole = [bytes((i + 1, len(chunks))) for i in range(len(chunks))]
+    if [chunk[:2] for chunk in chunks] != whole:
         return b""
     return b"".join(chunk[2:] for chunk in chunks)[:_MAX_ICC]
 

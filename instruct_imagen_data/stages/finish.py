@@ -14,7 +14,7 @@ import apache_beam as beam
 from apache_beam.pvalue import PCollection
 
 from instruct_imagen_data import index, shards
-from instruct_imagen_data.errors import ConservationError
+from instruct_imagen_data.errors import ConservationError, UsageError
 
 
 def manifest_of(job: str, commits: Sequence[shards.Commit]) -> dict[str, Any]:
@@ -44,6 +44,28 @@ def manifest_of(job: str, commits: Sequence[shards.Commit]) -> dict[str, Any]:
     }
 
 
+def check_complete(folder: str, commits: Sequence[shards.Commit]) -> None:
+    """Whether every input of `_JOB.json` has been read to its end.
+
+    Raises:
+      UsageError: blocks are missing; says how many inputs are not finished.
+    """
+    blocks: dict[str, dict[int, bool]] = {}
+    for commit in commits:
+        stem, index = shards.stem_and_index(commit.part)
+        blocks.setdefault(stem, {})[index] = commit.last
+    finished = sum(
+        last.get(len(last) - 1, False) and sorted(last) == list(range(len(last)))
+        for last in blocks.values()
+    )
+    wanted = len((shards.read_json(folder, shards.JOB) or {"inputs": {}})["inputs"])
+    if finished != wanted:
+        raise UsageError(
+            f"{folder}: {wanted - finished} of {wanted} inputs are not read to their end; "
+            "the command that started the job continues it"
+        )
+
+
 def finish(_: Any, folder: str, job: str, indexed: Sequence[str]) -> int:
     """Writes `_index/` and then `_MANIFEST.json` of a directory whose blocks are all committed.
 
@@ -52,8 +74,12 @@ def finish(_: Any, folder: str, job: str, indexed: Sequence[str]) -> int:
 
     Returns:
       Rows read by the job.
+
+    Raises:
+      UsageError: blocks are missing.
     """
     commits = list(shards.read_commits(folder))
+    check_complete(folder, commits)
     manifest = manifest_of(job, commits)
     index.build(folder, [*indexed, shards.REJECTS], [commit.part for commit in commits])
     shards.write_json(folder, shards.MANIFEST, manifest)

@@ -20,11 +20,14 @@ from instruct_imagen_data import images, keys, schema, shards
 from instruct_imagen_data.annotators import model_set
 from instruct_imagen_data.annotators.domains import route, sentence_vectors
 from instruct_imagen_data.annotators.model_set import ModelSet, Networks
+from instruct_imagen_data.errors import UsageError
 from instruct_imagen_data.schema import RawPair, RejectRow
 from instruct_imagen_data.stages.annotate import AnnotateBlocks
 from instruct_imagen_data.stages.blocks import Block, Reject, sift
 
 STAGE = "corpus"
+_SEEN_CAPTION = 2_000  # characters: CLIP's 77 tokens never reach farther
+_MAX_CAPTION = 10 * _SEEN_CAPTION  # white space included
 _EXTENSIONS = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp"}
 
 
@@ -50,6 +53,18 @@ class Instruments:
     models: ModelSet
     networks: Networks
     domain_vectors: npt.NDArray[np.float32]  # [domains + reject classes, d], unit length
+
+
+def check_device(device: str) -> None:
+    """Raises UsageError for a device that is not known, or not there."""
+    if device == "cpu":
+        return
+    if device != "cuda":
+        raise UsageError(f"--device {device}: known are cpu and cuda")
+    import torch
+
+    if not torch.cuda.is_available():
+        raise UsageError("--device cuda: no GPU is seen here; use --device cpu")
 
 
 def load(setup: Setup) -> Instruments:
@@ -122,6 +137,14 @@ def describe(pair: RawPair, reject: Reject) -> RejectRow:
     )
 
 
+def _start(caption: str) -> str:
+    """As much of a caption as a text network takes in.
+
+    A tokenizer's time is quadratic in the length of a word, and captions of 1 MB are met.
+    """
+    return " ".join(caption[:_MAX_CAPTION].split())[:_SEEN_CAPTION]
+
+
 def _routing(vectors: npt.NDArray[np.float32], instruments: Instruments) -> dict[str, pa.Array]:
     """The domain columns of Score for unit image vectors [n, d]; reject classes veto."""
     models = instruments.models
@@ -172,7 +195,7 @@ def measure_block(block: Block, instruments: Instruments, limits: images.Limits)
     seen = functools.partial(look, networks=networks, limits=limits)
     looks, rejected = sift(pairs, seen, describe)
     vectors = networks.image_text.images([one.for_clip for one in looks])
-    texts = networks.image_text.texts([one.image.caption for one in looks])
+    texts = networks.image_text.texts([_start(one.image.caption) for one in looks])
     columns = {
         **_identity(looks),
         **_quality(looks, instruments),

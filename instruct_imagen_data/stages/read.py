@@ -102,7 +102,7 @@ def estimate(inputs: list[Input], max_rows: int) -> tuple[int, int]:
 
 
 def _weight(row: Row) -> int:
-    return len(row.image) if isinstance(row, RawPair) else 0
+    return len(row.image) + len(row.caption) + len(row.metadata) if isinstance(row, RawPair) else 0
 
 
 def _block(part: str, rows: list[Row], last: bool) -> Block:
@@ -119,24 +119,28 @@ def _finished(source: Input, output: str) -> bool:
     """Whether a former run committed all blocks of a file: its last one says so."""
     if not source.done or source.done != tuple(range(len(source.done))):
         return False
-    return shards.read_commit(output, f"{source.stem}-{source.done[-1]:03d}").last
+    return shards.read_commit(output, shards.block_part(source.stem, source.done[-1])).last
 
 
 def read_blocks(source: Input, *, output: str, columns: Columns, max_rows: int) -> Iterator[Block]:
-    """The blocks of an input file that are not committed yet, in the file's order."""
+    """The blocks of an input file that are not committed yet, in the file's order.
+
+    A file without rows is one empty block: each input has a commit that says `last`.
+    """
     if _finished(source, output):
         return
     reader = formats.READERS[formats.extension(source.path)]
     done = frozenset(source.done)
     former: list[Row] = []
-    index = -1
+    index = 0
     # One block behind, to know the last one as such when it is made.
     for rows in chunks(reader(source.path, source.name, columns), _weight, max_rows):
-        if index >= 0 and index not in done:
-            yield _block(f"{source.stem}-{index:03d}", former, last=False)
-        former, index = rows, index + 1
-    if index >= 0 and index not in done:
-        yield _block(f"{source.stem}-{index:03d}", former, last=True)
+        if former and index not in done:
+            yield _block(shards.block_part(source.stem, index), former, last=False)
+        index += bool(former)
+        former = rows
+    if index not in done:
+        yield _block(shards.block_part(source.stem, index), former, last=True)
 
 
 @dataclasses.dataclass(eq=False)

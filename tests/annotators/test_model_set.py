@@ -1,11 +1,15 @@
 """Model sets: what is read from a TOML, and one clear line for everything that is wrong."""
 
+import io
 import shutil
+import urllib.request
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
 
+from instruct_imagen_data import planted
 from instruct_imagen_data.annotators import weights as weight_files
 from instruct_imagen_data.annotators.domains import route, sentence_vectors
 from instruct_imagen_data.annotators.model_set import (
@@ -96,6 +100,35 @@ def test_missing_and_wrong_weight_files_are_refused(toml: Path) -> None:
         load_networks(models)
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('backbone = "mobilenetv3_small_050"', "", r"\[quality\]: no nima out of .*: 'backbone'"),
+        ("mobilenetv3_small_050", "mobilenetv3_small_075", r"\[quality\]: no nima out of .*size"),
+        ("../embedded/nima.safetensors", "mine.toml", r"\[quality\]: no nima out of .*mine.toml"),
+    ],
+)
+def test_weights_that_do_not_fit_are_refused(toml: Path, old: str, new: str, message: str) -> None:
+    change(toml, old, new)
+    change(toml, load_set("embedded").quality.weights.sha256, weight_files.UNVERIFIED)
+    with pytest.raises(UsageError, match=message) as caught:
+        load_networks(load_set(str(toml)))
+    assert "\n" not in str(caught.value)
+
+
+def test_bf16_hardly_moves_scores_and_vectors() -> None:
+    """Slow on a CPU without bf16 instructions, but it runs there."""
+    models = load_set("embedded")
+    entities = planted.entities(1234, 1)[::7]
+    pictures = [planted.render(one, 0, 1234, 160).rgb for one in entities]
+    full, half = (load_networks(models, precision) for precision in ("fp32", "bf16"))
+    prepared = [full.image_text.prepare(rgb) for rgb in pictures]
+    cosine = (full.image_text.images(prepared) * half.image_text.images(prepared)).sum(axis=1)
+    assert cosine.mean() >= 0.998
+    prepared = [full.quality.prepare(rgb) for rgb in pictures]
+    np.testing.assert_allclose(full.quality(prepared).value, half.quality(prepared).value, atol=0.3)
+
+
 def test_hashes_tell_settings_that_scores_depend_on(toml: Path) -> None:
     before = load_set(str(toml)).hashes()
     assert before == load_set("embedded").hashes()  # wherever the files lie
@@ -138,6 +171,19 @@ def test_a_failed_download_says_where_to_get_the_file(tmp_path: Path) -> None:
         fetch(weights)
     for part in ("quality", published.as_uri(), str(weights.path)):
         assert part in str(caught.value)
+    assert list(weights.path.parent.iterdir()) == []
+
+
+def test_a_download_cut_short_is_not_kept(tmp_path: Path, monkeypatch) -> None:
+    """Also where no hash would tell."""
+
+    class Cut(io.BytesIO):
+        headers: ClassVar = {"Content-Length": "1000"}
+
+    weights, _ = local(tmp_path, weight_files.UNVERIFIED)
+    monkeypatch.setattr(urllib.request, "urlopen", lambda url, timeout: Cut(b"half"))
+    with pytest.raises(UsageError, match="quality: 4 of 1000 bytes came"):
+        fetch(weights)
     assert list(weights.path.parent.iterdir()) == []
 
 

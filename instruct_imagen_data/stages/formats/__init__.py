@@ -4,14 +4,18 @@ Each reader yields `RawPair`s in the file's order, in bounded memory, and a `Rej
 row that holds no picture to look at. Nothing is decoded here.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
+from instruct_imagen_data.errors import UsageError
 from instruct_imagen_data.stages.formats import parquet, tables, tars
 from instruct_imagen_data.stages.formats.rows import Columns, Row
 
 __all__ = ["READERS", "Columns", "Row", "bytes_per_row", "check_columns", "extension", "is_tar"]
 
 Reader = Callable[[str, str, Columns], Iterator[Row]]
+
+_FILE_READERS = 16
 
 READERS: dict[str, Reader] = {
     ".tar": tars.read_tar,
@@ -34,16 +38,21 @@ def is_tar(path: str) -> bool:
     return READERS[extension(path)] is tars.read_tar
 
 
-def check_columns(paths: Iterable[str], columns: Columns) -> None:
-    """Looks at the first Parquet of the inputs, so that a wrong column fails before the run.
+def check_columns(paths: Sequence[str], columns: Columns) -> None:
+    """Looks into all inputs that have columns, so that a wrong one fails before the run.
+
+    A damaged Parquet among sound ones is left to its reader, which rejects it.
 
     Raises:
-      UsageError: a column is not there; lists what is.
+      UsageError: a column is not there (lists what is), or no Parquet of several is sound.
     """
-    for path in paths:
-        if extension(path) == ".parquet":
-            parquet.check_columns(path, columns)
-            return
+    parquets = [path for path in paths if extension(path) == ".parquet"]
+    others = [path for path in paths if READERS[extension(path)] is tables.read_table]
+    with ThreadPoolExecutor(_FILE_READERS) as readers:
+        sound = list(readers.map(lambda path: parquet.check_columns(path, columns), parquets))
+        list(readers.map(lambda path: tables.check_columns(path, columns), others))
+    if parquets and not any(sound) and len(parquets) == len(paths):
+        raise UsageError(f"{parquets[0]} is no Parquet file, or is damaged")
 
 
 def bytes_per_row(path: str, size: int) -> float:
@@ -53,5 +62,5 @@ def bytes_per_row(path: str, size: int) -> float:
     elif extension(path) == ".parquet":
         found = parquet.bytes_per_row(path, size)
     else:
-        found = tables.bytes_per_row(path, size)
+        found = tables.bytes_per_row(path)
     return found or float(size or 1)

@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
 from instruct_imagen_data import keys
@@ -11,6 +11,8 @@ from instruct_imagen_data.schema import RawPair, RejectRow
 
 STAGE = "read"
 MAX_MEMBER_BYTES = 64 << 20  # a larger file is no web picture
+UNREADABLE = "unreadable_shard"
+_DETAIL_LENGTH = 300
 
 Row = RawPair | RejectRow
 
@@ -39,6 +41,13 @@ def reject(origin: str, reason: str, detail: str = "", url: str = "", caption: s
     return RejectRow(key, origin, url, STAGE, reason, detail, "", "", None, None)
 
 
+def unreadable(name: str, index: int, error: Exception, at: str = "(end)") -> Row:
+    """The reject row of an input file that breaks off: what follows in it is lost to us."""
+    where = f"after {index} rows" if index else "at its start"
+    detail = " ".join(f"{where}: {error}".split())
+    return reject(f"{name}#{at}", UNREADABLE, detail[:_DETAIL_LENGTH])
+
+
 def text(value: Any) -> str:
     """A cell as text: web metadata holds nulls, numbers and bytes that are not UTF-8."""
     if value is None:
@@ -53,6 +62,11 @@ def json_text(fields: Mapping[str, Any]) -> str:
     return text(json.dumps(fields, ensure_ascii=False, sort_keys=True, default=text))
 
 
+def first(role: str, names: Container[str], wanted: str = "") -> str:
+    """The column that serves a role in a row with these columns, '' if there is none."""
+    return next((name for name in ((wanted,) if wanted else USUAL[role]) if name in names), "")
+
+
 def pick(role: str, names: Iterable[str], wanted: str, where: str) -> str:
     """The column that serves a role; '' for a missing url or licence.
 
@@ -60,11 +74,9 @@ def pick(role: str, names: Iterable[str], wanted: str, where: str) -> str:
       UsageError: the column asked for, or any usual one, is not there; lists what is.
     """
     have = list(names)
-    if wanted:
-        if wanted in have:
-            return wanted
+    found = first(role, have, wanted)
+    if wanted and not found:
         raise UsageError(f"{where} has no column {wanted!r}; it has {', '.join(have)}")
-    found = next((name for name in USUAL[role] if name in have), "")
     if not found and role in ("image", "file", "caption"):
         flag = "image" if role == "file" else role
         raise UsageError(
@@ -85,6 +97,6 @@ def fields_of(data: bytes) -> dict[str, Any]:
     """The metadata of a sample; text that is no JSON object is kept as text, not lost."""
     try:
         fields = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):  # the latter: nested a thousand deep
         return {"unreadable_json": text(data)}
     return fields if isinstance(fields, dict) else {"json": fields}

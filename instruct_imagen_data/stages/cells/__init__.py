@@ -1,0 +1,174 @@
+"""Bring the chosen rows of a domain that are near each other together, and cluster them.
+
+Two levels (see `coarse` and `fine`), spherical k-means with FAISS, exact on every CPU. Vectors go
+to their cell by runs: nothing of a row but its place is shuffled.
+"""
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import apache_beam as beam
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from apache_beam.metrics import Metrics
+from apache_beam.pvalue import AsDict, PCollection
+
+from instruct_imagen_data import cell, runs, schema, shards, storage, vectors
+from instruct_imagen_data.cell import Cell
+from instruct_imagen_data.runs import Group
+from instruct_imagen_data.stages.cells import band, coarse, fine
+
+_COLUMNS = ["key", "quality", "domain", "phash", "caption_id", "file_id"]
+
+
+def read_vectors(corpus: str, group: Group, rows: npt.NDArray[np.intp]) -> npt.NDArray[np.int16]:
+    """Integer vectors [len(rows), d] of some rows of a group, ascending."""
+    found = []
+    for part, first, end in group.slices():
+        inside = rows[np.searchsorted(rows, first) : np.searchsorted(rows, end)]
+        if len(inside):
+            table = shards.read_part(corpus, "embeddings", part, schema.Embedding, ["image_vector"])
+            halves = schema.vectors_of(table["image_vector"])
+            found.append(vectors.quantise(halves[inside - first]))
+    return np.concatenate(found) if found else np.empty((0, 0), np.int16)
+
+
+@dataclasses.dataclass(eq=False)
+class ClusterCells(beam.PTransform):  # type: ignore[misc]
+    """Groups in; Cells out. Counters: cells/{rows,cells,clusters,cut}.
+
+    Writes `runs/` (vectors) and `clusters/` of the phase's folder; what is there is not made again.
+
+    Attributes:
+      corpus: Directory of a finished corpus.
+      chosen: Directory of the phase `choose`, with `rows/` and `choices/`.
+      folder: The phase's directory.
+      cell_rows: Rows a cell should have at most.
+    """
+
+    corpus: str
+    chosen: str
+    folder: str
+    cell_rows: int = coarse.CELL_ROWS
+
+    def expand(self, groups: PCollection[Group]) -> PCollection[Cell]:
+        regions = (
+            groups
+            | "Sample" >> beam.FlatMap(self.sample)
+            | "ByDomain" >> beam.GroupByKey()
+            | "Regions" >> beam.MapTuple(self.regions)
+        )
+        return (
+            groups
+            | "WriteRuns" >> beam.FlatMap(self.write_run, AsDict(regions))
+            | "ByCell" >> beam.GroupByKey()
+            | "Cluster" >> beam.MapTuple(self.cluster)
+        )
+
+    def domain_rows(self) -> dict[str, int]:
+        """Chosen rows of each domain."""
+        return shards.require_finished(self.chosen, "choose")["domains"]
+
+    def rows(self, group: Group) -> tuple[pa.Table, npt.NDArray[np.intp]]:
+        """(rows of a group that are chosen, where in the group they are)."""
+        files = (storage.join(self.chosen, d, f"{group.name}.arrow") for d in ("rows", "choices"))
+        rows, choices = map(runs.get_table, files)
+        index = np.flatnonzero(pa.compute.equal(choices["reason"], "").to_numpy())
+        return rows.select(_COLUMNS).take(pa.array(index)).combine_chunks(), index
+
+    def sample(self, group: Group) -> Iterator[tuple[str, coarse.Points]]:
+        """What a group has of the samples of the domains that need several cells."""
+        counts = self.domain_rows()
+        rates = {domain: coarse.sample_rate(n, self.cell_rows) for domain, n in counts.items()}
+        if not any(rates.values()):
+            return
+        table, index = self.rows(group)
+        keys, domains = vectors.bytes_of(table["key"]), table["domain"].to_numpy(False)
+        for domain, rate in rates.items():
+            inside = np.flatnonzero((domains == domain) & coarse.in_sample(keys, rate))
+            if len(inside):
+                points = read_vectors(self.corpus, group, index[inside])
+                yield domain, (keys[inside], points)
+
+    def regions(self, domain: str, samples: Iterable[coarse.Points]) -> tuple[str, coarse.Regions]:
+        """The cells of a domain."""
+        return domain, coarse.find_regions(samples, self.domain_rows()[domain], self.cell_rows)
+
+    def write_run(
+        self, group: Group, regions: Mapping[str, coarse.Regions]
+    ) -> Iterator[tuple[str, runs.Ref]]:
+        """Writes the chosen rows of a group as a run over the cells, unless it is there."""
+        folder = storage.join(self.folder, cell.RUNS)
+        if not storage.exists(runs.run_path(folder, group.name)):
+            table, index = self.rows(group)
+            points = read_vectors(self.corpus, group, index)
+            codes, names = assign(table, points, regions)
+            flat = np.ascontiguousarray(points).view(np.uint8)
+            columns = table.drop(["domain"]).append_column("row", pa.array(group.first + index))
+            columns = columns.append_column("vector", vectors.column_of(flat))
+            runs.write_run(folder, group.name, columns, codes, names)
+        yield from runs.references(folder, group.name)
+
+    def cluster(self, name: str, refs: Iterable[runs.Ref]) -> Cell:
+        """A cell in clusters: as a former run saved it, or else made and saved."""
+        if storage.exists(cell.cluster_path(self.folder, name)):
+            return cell.load(self.folder, name)
+        several = sorted(refs)
+        table, points = cell.load_rows(self.folder, several)
+        domain = coarse.domain_of(name)
+        shape = fine.shape_of(self.domain_rows()[domain])
+        made, cut = fine.cluster_rows(name, domain, table, points, shape)
+        cell.save(self.folder, made, several)
+        Metrics.counter("cells", "cut").inc(cut)
+        return made
+
+
+def assign(
+    table: pa.Table, points: npt.NDArray[np.int16], regions: Mapping[str, coarse.Regions]
+) -> tuple[vectors.Ints, list[str]]:
+    """([n] the cell of each row as an index into names, names of the cells)."""
+    keys, domains = vectors.bytes_of(table["key"]), table["domain"].to_numpy(False)
+    codes = np.full(len(keys), -1, np.int64)
+    names: list[str] = []
+    for domain in np.unique(domains).tolist():
+        inside = np.flatnonzero(domains == domain)
+        region = regions.get(domain, coarse.ONE)
+        codes[inside] = len(names) + region.assign(keys[inside], points[inside])
+        names += region.names(domain)
+    return codes, names
+
+
+@dataclasses.dataclass(eq=False)
+class FindBands(beam.PTransform):  # type: ignore[misc]
+    """Cells in; a summary of each and the band of each domain out, for the phase's manifest."""
+
+    chosen: str
+
+    def expand(self, cells: PCollection[Cell]) -> PCollection[dict[str, Any]]:
+        edges = (
+            cells
+            | "Rows" >> beam.Map(self.rows)
+            | "Lowest" >> beam.CombinePerKey(band.lowest)
+            | "Edge" >> beam.MapTuple(_edge)
+        )
+        return (edges, cells | "Describe" >> beam.Map(_describe)) | beam.Flatten()
+
+    def rows(self, one: Cell) -> tuple[str, band.Rows]:
+        """What a cell has of its domain's sample."""
+        counts = shards.require_finished(self.chosen, "choose")["domains"]
+        return one.domain, band.rows_of(one, counts[one.domain])
+
+
+def _edge(domain: str, rows: band.Rows) -> dict[str, Any]:
+    lower, pairs = band.lower_edge(rows)
+    return {"bands": {domain: {"lower": lower, "pairs": pairs}}}
+
+
+def _describe(one: Cell) -> dict[str, Any]:
+    clusters = int(one.clusters[-1]) + 1
+    Metrics.counter("cells", "cells").inc()
+    Metrics.counter("cells", "rows").inc(one.size)
+    Metrics.counter("cells", "clusters").inc(clusters)
+    return {"cells": [one.name], "rows": one.size, "clusters": clusters}

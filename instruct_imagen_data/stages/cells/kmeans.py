@@ -1,0 +1,80 @@
+"""Spherical k-means that gives the same clusters on every CPU.
+
+FAISS assigns, by exact integer dots (see `vectors`); centroids are sums of integers, scaled to the
+common norm and rounded. `faiss.Kmeans` normalises in float32, in an order that differs between
+CPUs, and after ten rounds so do its clusters. Where to start is drawn by hash.
+"""
+
+import math
+
+import faiss
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_matrix
+
+from instruct_imagen_data import vectors
+
+ROUNDS = 10
+SPLITS = 3
+POINTS = 64  # a centroid is trained on about so many rows
+
+Labels = npt.NDArray[np.int32]
+Centroids = npt.NDArray[np.float32]  # [k, d], integers of norm 4,000
+
+
+def nearest(points: vectors.Floats, centroids: Centroids, count: int = 1) -> Labels:
+    """int32 [n, count]: the nearest centroids of each point by cosine, nearest first."""
+    _, found = faiss.knn(points, centroids, count, metric=faiss.METRIC_INNER_PRODUCT)
+    return found.astype(np.int32)
+
+
+def train(points: vectors.Floats, k: int) -> Centroids:
+    """At most k centroids of points [n, d], which are in the order of a draw.
+
+    The first k distinct points are where it starts. Fewer come back where there are fewer distinct
+    points, or where a centroid loses its last point.
+    """
+    centroids = points[_distinct(points, k)]
+    numbers = points.astype(np.float64)
+    for _ in range(ROUNDS):
+        labels = nearest(points, centroids)[:, 0]
+        members = np.bincount(labels, minlength=len(centroids)) > 0
+        moved = _means(numbers, labels, len(centroids))[members]
+        if np.array_equal(moved, centroids):
+            break
+        centroids = moved
+    return centroids
+
+
+def _distinct(points: vectors.Floats, k: int) -> list[int]:
+    seen: dict[bytes, int] = {}
+    for row, point in enumerate(points):
+        seen.setdefault(point.tobytes(), row)
+        if len(seen) == k:
+            break
+    return list(seen.values())
+
+
+def _means(points: npt.NDArray[np.float64], labels: Labels, k: int) -> Centroids:
+    """Directions [k, d] of the sums of each label's points; float64 holds the sums exactly."""
+    ones = np.ones(len(labels))
+    membership = csr_matrix((ones, (labels, np.arange(len(labels)))), shape=(k, len(labels)))
+    return vectors.directions((membership @ points).astype(np.int64)).astype(np.float32)
+
+
+def cluster(points: vectors.Floats, wanted: float, limit: float) -> Centroids:
+    """Centroids for points in drawn order: of about `wanted` points each, at most about `limit`.
+
+    Centroids that came out too large are split by k-means on their own points, a few times over;
+    what is then still too large is unsplittable (its points are equal, or nearly).
+    """
+    centroids = train(points, max(1, math.ceil(len(points) / wanted)))
+    for _ in range(SPLITS):
+        labels = nearest(points, centroids)[:, 0]
+        sizes = np.bincount(labels, minlength=len(centroids))
+        large = np.flatnonzero(sizes > limit).tolist()
+        pieces = [train(points[labels == one], math.ceil(sizes[one] / wanted)) for one in large]
+        if all(len(piece) == 1 for piece in pieces):
+            break
+        centroids = np.concatenate([centroids[sizes <= limit], *pieces])
+    return centroids

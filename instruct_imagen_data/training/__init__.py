@@ -1,0 +1,1 @@
+"""How the embedded networks are made: trained on the planted corpus by one recorded command."""
