@@ -69,9 +69,8 @@ def find_pairs(x, rows, probes, scores, common):
             ids = scores[name]
             equal = (ids[one] == ids[other]) & (ids[one] != 0) & (dots >= CONFIRM)
             same |= equal & ~np.isin(ids[one], common) if name == "caption_id" else equal
-        pairs.update(
-            zip(np.minimum(one, other)[same].tolist(), np.maximum(one, other)[same].tolist())
-        )
+        low, high = np.minimum(one, other)[same], np.maximum(one, other)[same]
+        pairs.update(zip(low.tolist(), high.tolist(), strict=True))
     return pairs
 
 
@@ -207,9 +206,9 @@ def main(corpus: Path, output: Path) -> None:
     gone = np.zeros(rows, bool)
     gone[list(removed)] = True
     found, lists = [], []
-    for domain, inside, probes in cells:
-        kept = ~gone[inside]
-        inside, probes = inside[kept], probes[kept]
+    for domain, members, probed in cells:
+        kept = ~gone[members]
+        inside, probes = members[kept], probed[kept]
         mined, tried, near, dots = mine(halves[inside].astype(np.float32), probes, bands[domain])
         found += [[keys[inside[row]] for row in one] for one in mined]
         lists += [

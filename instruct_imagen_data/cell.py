@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from instruct_imagen_data import runs, storage, vectors
+from instruct_imagen_data.vectors import Floats
 
 RUNS = "runs"
 CLUSTERS = "clusters"
@@ -35,7 +36,7 @@ class Cell:
     name: str
     domain: str
     table: pa.Table
-    vectors: vectors.Floats
+    vectors: Floats
     clusters: npt.NDArray[np.int32]
     probes: npt.NDArray[np.int32]
 
@@ -48,7 +49,8 @@ class Cell:
         column = self.table[name]
         if pa.types.is_fixed_size_binary(column.type):
             return vectors.bytes_of(column)
-        return column.to_numpy()
+        plain: npt.NDArray[Any] = column.to_numpy()
+        return plain
 
     def take(self, kept: npt.NDArray[np.bool_]) -> "Cell":
         """The cell without the rows that are not kept; clusters keep their numbers."""
@@ -63,7 +65,7 @@ class Cell:
 
     def products(
         self, probes: int | None = None
-    ) -> Iterator[tuple[npt.NDArray[np.intp], int, vectors.Floats]]:
+    ) -> Iterator[tuple[npt.NDArray[np.intp], int, Floats]]:
         """Dots of rows with the clusters they probe, cluster by cluster.
 
         Args:
@@ -101,14 +103,14 @@ def cluster_path(folder: str, name: str) -> str:
     return storage.join(folder, CLUSTERS, f"{name}.arrow")
 
 
-def load_rows(folder: str, refs: list[runs.Ref]) -> tuple[pa.Table, vectors.Floats]:
+def load_rows(folder: str, refs: list[runs.Ref]) -> tuple[pa.Table, Floats]:
     """(table, vectors) of a cell's rows, in key order: its content alone decides the order."""
     table = runs.read_batches(storage.join(folder, RUNS), refs)
     keys, rows = vectors.bytes_of(table["key"]), table["row"].to_numpy()
     return _split(table, vectors.key_order(keys, rows))
 
 
-def _split(table: pa.Table, order: npt.NDArray[np.intp]) -> tuple[pa.Table, vectors.Floats]:
+def _split(table: pa.Table, order: npt.NDArray[np.intp]) -> tuple[pa.Table, Floats]:
     """A run's rows in an order, with the vectors as numbers."""
     integers = vectors.bytes_of(table["vector"]).view(np.int16)
     return table.drop(["vector"]).take(pa.array(order)), vectors.exact(integers[order])

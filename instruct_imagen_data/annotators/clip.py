@@ -177,7 +177,8 @@ def _load_checkpoint(network: Any, weights: Path) -> None:
         return
     with warnings.catch_warnings():  # OpenAI published TorchScript, which torch deprecates
         warnings.simplefilter("ignore", FutureWarning)
-        state = torch.jit.load(str(weights), map_location="cpu").state_dict()
+        load: Any = torch.jit.load
+        state = load(str(weights), map_location="cpu").state_dict()
     for name in ("input_resolution", "context_length", "vocab_size"):
         state.pop(name, None)  # buffers of OpenAI's archive, not weights
     network.load_state_dict(state, strict=True)

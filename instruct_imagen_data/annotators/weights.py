@@ -8,6 +8,7 @@ import socket
 import urllib.request
 from http.client import HTTPException
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
@@ -102,7 +103,7 @@ def _download(weights: Weights, url: str, path: Path) -> None:
         with urllib.request.urlopen(url, timeout=_TIMEOUT_SECONDS) as answer:
             length = answer.headers.get("Content-Length")
             total = None if length is None else int(length)
-            bar = {"total": total, "unit": "B", "unit_scale": True, "desc": weights.path.name}
+            bar: Any = {"total": total, "unit": "B", "unit_scale": True, "desc": weights.path.name}
             with path.open("wb") as file, tqdm.wrapattr(file, "write", **bar) as counted:
                 shutil.copyfileobj(answer, counted, _CHUNK)
     except (OSError, HTTPException, ValueError) as error:

@@ -212,7 +212,7 @@ def read_rows(corpus: str, group: Group, source_column: str) -> pa.Table:
 
 
 @dataclasses.dataclass(eq=False)
-class ChooseRows(beam.PTransform):  # type: ignore[misc]
+class ChooseRows(beam.PTransform):
     """Groups in; a count of what was decided for each out. Counters: choose/{kept,REASON}.
 
     Writes `rows/` and `choices/` of the phase's folder, a file a group.

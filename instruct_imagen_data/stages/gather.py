@@ -29,7 +29,7 @@ MEMBERS = 5
 
 
 def destinations(ids: vectors.Bytes, parts: int) -> npt.NDArray[np.int64]:
-    """[n] the part of each neighbourhood: keys are uniform, so ranges of them are even, and sorted."""
+    """[n] the part of each neighbourhood: ranges of keys, which are uniform, so even and sorted."""
     upper = vectors.words(ids)[:, 0] >> np.uint64(32)
     return ((upper * np.uint64(parts)) >> np.uint64(32)).astype(np.int64)
 
@@ -126,7 +126,7 @@ def neighbourhoods(pictures: pa.Table) -> pa.Table:
 
 
 @dataclasses.dataclass(eq=False)
-class GatherNeighbourhoods(beam.PTransform):  # type: ignore[misc]
+class GatherNeighbourhoods(beam.PTransform):
     """Groups in; summaries for the manifest out. Counters: gather/{used,neighbourhoods}.
 
     Writes `_rejects/` (a part for each of the corpus) and `neighbourhoods/`.

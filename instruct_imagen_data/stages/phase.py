@@ -13,7 +13,7 @@ from instruct_imagen_data.runs import Group
 
 
 @dataclasses.dataclass(eq=False)
-class ReadGroups(beam.PTransform):  # type: ignore[misc]
+class ReadGroups(beam.PTransform):
     """The groups of a finished corpus, of about `group_rows` rows; no row is read.
 
     Attributes:
@@ -54,7 +54,7 @@ def merge(summaries: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 @dataclasses.dataclass(eq=False)
-class FinishPhase(beam.PTransform):  # type: ignore[misc]
+class FinishPhase(beam.PTransform):
     """Summaries in (one a group or cell); writes their sum as the manifest, once all are there.
 
     Attributes:

@@ -31,12 +31,12 @@ def read_vectors(corpus: str, group: Group, rows: npt.NDArray[np.intp]) -> npt.N
         if len(inside):
             table = shards.read_part(corpus, "embeddings", part, schema.Embedding, ["image_vector"])
             halves = schema.vectors_of(table["image_vector"])
-            found.append(vectors.quantise(halves[inside - first]))
+            found.append(vectors.quantise(halves[inside - first].astype(np.float16, copy=False)))
     return np.concatenate(found) if found else np.empty((0, 0), np.int16)
 
 
 @dataclasses.dataclass(eq=False)
-class ClusterCells(beam.PTransform):  # type: ignore[misc]
+class ClusterCells(beam.PTransform):
     """Groups in; Cells out. Counters: cells/{rows,cells,clusters,cut}.
 
     Writes `runs/` (vectors) and `clusters/` of the phase's folder; what is there is not made again.
@@ -141,7 +141,7 @@ def assign(
 
 
 @dataclasses.dataclass(eq=False)
-class FindBands(beam.PTransform):  # type: ignore[misc]
+class FindBands(beam.PTransform):
     """Cells in; a summary of each and the band of each domain out, for the phase's manifest."""
 
     chosen: str

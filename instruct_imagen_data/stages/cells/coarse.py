@@ -48,7 +48,9 @@ class Regions:
         pieces = np.array(self.pieces, np.uint64)
         first = np.cumsum(self.pieces) - self.pieces
         upper = vectors.words(keys)[:, 0] >> np.uint64(32)
-        return first[region] + ((upper * pieces[region]) >> np.uint64(32)).astype(np.int64)
+        piece: npt.NDArray[np.int64] = ((upper * pieces[region]) >> np.uint64(32)).astype(np.int64)
+        found: npt.NDArray[np.int64] = np.asarray(first, np.int64)[region] + piece
+        return found
 
 
 ONE = Regions(np.empty((0, 0), np.float32), (1,))  # of a domain that needs no sample

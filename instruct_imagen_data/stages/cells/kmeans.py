@@ -59,7 +59,8 @@ def _means(points: npt.NDArray[np.float64], labels: Labels, k: int) -> Centroids
     """Directions [k, d] of the sums of each label's points; float64 holds the sums exactly."""
     ones = np.ones(len(labels))
     membership = csr_matrix((ones, (labels, np.arange(len(labels)))), shape=(k, len(labels)))
-    return vectors.directions((membership @ points).astype(np.int64)).astype(np.float32)
+    sums: vectors.Ints = np.asarray(membership @ points).astype(np.int64)
+    return vectors.directions(sums).astype(np.float32)
 
 
 def cluster(points: vectors.Floats, wanted: float, limit: float) -> Centroids:

@@ -15,19 +15,18 @@ from typing import Any
 
 import apache_beam as beam
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 from apache_beam.metrics import Metrics
 from apache_beam.pvalue import AsList, AsSingleton, PCollection
 
-from instruct_imagen_data import runs, schema, shards, storage, vectors
+from instruct_imagen_data import runs, shards, storage, vectors
 from instruct_imagen_data.annotators.roles import Duplicates
 from instruct_imagen_data.cell import Cell
 from instruct_imagen_data.runs import Group
 from instruct_imagen_data.stages.duplicates import ids, links, resolve
 from instruct_imagen_data.stages.duplicates.evidence import GROUPS, LINKS
-from instruct_imagen_data.stages.duplicates.verdicts import RESOLVED, Judge, edges_of, table_of
+from instruct_imagen_data.stages.duplicates.verdicts import Judge, edges_of, table_of
 
 LINKED, IDS, SHARED, COMMON = "links", "ids", "groups", "captions"
 EDGES, VERDICTS = "duplicates", "verdicts"
@@ -35,7 +34,7 @@ _EDGES_PER_PART = 1 << 20
 
 
 @dataclasses.dataclass(eq=False)
-class FindLinks(beam.PTransform):  # type: ignore[misc]
+class FindLinks(beam.PTransform):
     """Cells in; a summary of each out. Writes `links/`. Counters: duplicates/{links,capped}.
 
     Attributes:
@@ -62,7 +61,7 @@ class FindLinks(beam.PTransform):  # type: ignore[misc]
 
 
 @dataclasses.dataclass(eq=False)
-class DropDuplicates(beam.PTransform):  # type: ignore[misc]
+class DropDuplicates(beam.PTransform):
     """Groups in; counts of verdicts out. Counters: duplicates/{kept,duplicate}.
 
     Attributes:

@@ -84,7 +84,7 @@ def candidates(cell: Cell, mined: Mined) -> pa.Table:
 
 
 @dataclasses.dataclass(eq=False)
-class MineNeighbours(beam.PTransform):  # type: ignore[misc]
+class MineNeighbours(beam.PTransform):
     """Groups in; a summary of each cell out. Counters: mine/{neighbourhoods,REASON}.
 
     Writes `fates/`, a run a cell over the groups, and `candidates/` of the output.

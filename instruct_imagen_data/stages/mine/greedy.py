@@ -106,7 +106,7 @@ def mine(cell: Cell, band: Band, overlap: int) -> Mined:
 def reasons(
     mined: Mined, band: Band
 ) -> tuple[npt.NDArray[np.str_], npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Why each row is in no neighbourhood: (reason, value, threshold), each [n]; '' if it is in one.
+    """Why each row is in no neighbourhood: (reason, value, threshold), each [n]; '' if it is.
 
     `no_neighbours`: fewer than four candidates. `band`: fewer than four inside the band; the value
     is the cosine of the fourth candidate. `leftover`: enough, but they were used by others, or are
@@ -120,7 +120,7 @@ def reasons(
     fourth = vectors.cosines(np.maximum(dots[:, MEMBERS - 2], -(2.0**24))).astype(np.float64)
     conditions = [used, candidates < MEMBERS - 1, inside < MEMBERS - 1]
     reason = np.select(conditions, ["", NO_NEIGHBOURS, BAND], LEFTOVER)
-    lower = float(vectors.cosines(np.float64(band.lower)))
+    lower = float(vectors.cosines(np.array([band.lower], np.float64))[0])
     value = np.select(conditions, [np.nan, candidates, fourth], np.nan)
     threshold = np.select(conditions, [np.nan, MEMBERS - 1, lower], np.nan)
     return reason, value, threshold

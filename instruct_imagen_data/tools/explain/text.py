@@ -19,24 +19,20 @@ def lines(story: Record, bands: Record) -> list[str]:
     Args:
       bands: domain to its band, of the neighbours' manifest.
     """
-    told = [("", _headline(story)), *_identity(story)]
+    told = [*_identity(story)]
     if "score" in story:
         told += _measured(story)
     told += [*_copies(story), *_candidates(story, bands), *_neighbourhoods(story)]
     told += _places(story)
-    return [line for label, text in told for line in _wrap(label, text)]
+    return [_headline(story), *(line for label, text in told for line in _wrap(label, text))]
 
 
 def _wrap(label: str, text: str) -> Iterator[str]:
-    if not label and text.startswith("=>"):
-        yield text.removeprefix("=> ")
-        return
-    margin = " " * _LABEL
     yield from textwrap.wrap(
         text or "-",
         _WIDTH,
         initial_indent=f"{label:<{_LABEL}}",
-        subsequent_indent=margin,
+        subsequent_indent=" " * _LABEL,
         break_long_words=False,
         break_on_hyphens=False,
     )
@@ -46,14 +42,14 @@ def _headline(story: Record) -> str:
     name, fate = story["origin"], story["fate"]
     if fate == "used":
         count = len(story["neighbourhoods"])
-        return f"=> {name}: kept, and in {count} neighbourhood{'s' * (count != 1)}"
+        return f"{name}: kept, and in {count} neighbourhood{'s' * (count != 1)}"
     if fate == "kept":
-        return f"=> {name}: in the corpus; give the neighbours' directory too to learn more"
+        return f"{name}: in the corpus; give the neighbours' directory too to learn more"
     reject = story["reject"]
     words = reasons.of(reject["reason"])
     job = "corpus" if fate == "refused" else "neighbours"
     verb = "refused" if fate == "refused" else "dropped"
-    return f"=> {name}: {verb} by {job}, {reject['reason']}. {words.text}"
+    return f"{name}: {verb} by {job}, {reject['reason']}. {words.text}"
 
 
 def _identity(story: Record) -> Iterator[tuple[str, str]]:

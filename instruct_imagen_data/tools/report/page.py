@@ -75,29 +75,26 @@ def render(jobs: Jobs, rows: Sequence[truth.Row]) -> str:
     neighbours = jobs.neighbours
     manifest = neighbours.manifest if neighbours is not None else {}
     fives = samples.neighbourhoods(database, neighbours, _FIVES) if neighbours is not None else []
-    return (
-        _environment()
-        .get_template("page.html.j2")
-        .render(
-            vars(drawn),
-            pictures=samples.pictures(database, jobs.corpus, drawn.keys()),
-            neighbours=neighbours is not None,
-            source=_source(jobs.corpus),
-            steps=counts.steps(jobs),
-            made=manifest.get("neighbourhoods", 0),
-            fives=fives,
-            truth=rows,
-            refused=_refused(database, jobs.corpus.manifest["reasons"]),
-            quality=counts.quality(database, jobs),
-            similarity=counts.similarity(database, jobs),
-            domains=domains,
-            widest=max((one.rows for one in domains), default=1),
-            rule=neighbours.settings["duplicates"] if neighbours is not None else {},
-            evidence=counts.evidence(database, jobs),
-            bands=counts.bands(database, jobs),
-            jobs=[(job.verb, job.folder, list(_facts(job))) for job in jobs],
-            folders=" ".join(job.folder for job in jobs),
-        )
+    template = _environment().get_template("page.html.j2")
+    return template.render(
+        vars(drawn),
+        pictures=samples.pictures(database, jobs.corpus, drawn.keys()),
+        neighbours=neighbours is not None,
+        source=_source(jobs.corpus),
+        steps=counts.steps(jobs),
+        made=manifest.get("neighbourhoods", 0),
+        fives=fives,
+        truth=rows,
+        refused=_refused(database, jobs.corpus.manifest["reasons"]),
+        quality=counts.quality(database, jobs),
+        similarity=counts.similarity(database, jobs),
+        domains=domains,
+        widest=max((one.rows for one in domains), default=1),
+        rule=neighbours.settings["duplicates"] if neighbours is not None else {},
+        evidence=counts.evidence(database, jobs),
+        bands=counts.bands(database, jobs),
+        jobs=[(job.verb, job.folder, list(_facts(job))) for job in jobs],
+        folders=" ".join(job.folder for job in jobs),
     )
 
 
