@@ -7,6 +7,7 @@ inside an open pyarrow stream would publish what had been written so far.
 
 import contextlib
 import dataclasses
+import errno
 import fnmatch
 import functools
 import os
@@ -102,7 +103,12 @@ def list_files(folder: str, recursive: bool = False) -> list[File]:
 def find(place: str) -> File | None:
     """The file of that name, or None: nothing there, a folder, a pipe or a device."""
     fs, path = open_place(place)
-    (one,) = fs.get_file_info([path])
+    try:
+        (one,) = fs.get_file_info([path])
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        return None  # no file can have that name
     return File(_named(place, path), one.size) if one.type == pafs.FileType.File else None
 
 

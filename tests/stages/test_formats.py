@@ -290,7 +290,7 @@ def test_parquet_of_other_columns(
 ) -> None:
     path = write_parquet(tmp_path / "p.parquet", **{n: pa.array(v) for n, v in columns.items()})
     good = write_parquet(tmp_path / "a.parquet", image=pa.array([b"x"]), text=pa.array(["c"]))
-    with pytest.raises(UsageError, match=f"(?s)p.parquet.*{message}"):
+    with pytest.raises(UsageError, match=rf"(?s)\.parquet.*{message}"):
         formats.check_columns([str(good), str(path)], flags)  # also where it is not the first
 
 

@@ -75,7 +75,7 @@ def _open(source: pa.NativeFile) -> pq.ParquetFile:
     if source.read(len(_MARK)) != _MARK:
         raise _Broken("it does not end as Parquet does")
     try:
-        return pq.ParquetFile(source, buffer_size=_BUFFER_BYTES)
+        return pq.ParquetFile(source, buffer_size=_BUFFER_BYTES, page_checksum_verification=True)
     except (pa.ArrowException, OSError) as error:
         raise _broken(source, error) from error
 

@@ -84,12 +84,13 @@ def _open(source: pa.NativeFile) -> tarfile.TarFile:
     return _Tar.open(fileobj=source, mode="r|*", tarinfo=_TarInfo, ignore_zeros=True)
 
 
-def _members(tar: tarfile.TarFile) -> Iterator[Member]:
-    """The regular files of a tar; the stem ends at the first dot of the name.
+def _members(tar: tarfile.TarFile) -> Iterator[Member | str]:
+    """The regular files of a tar, and before each further sample its stem, up to the first dot.
 
     Of one stem, one large picture's worth of bytes is read, however many members share it.
     """
-    former, held = "", 0
+    former: str | None = None
+    held = 0
     for entry in tar:
         tar.members.clear()  # type: ignore[attr-defined]  # tarfile remembers all it has seen
         if not entry.isfile():
@@ -97,6 +98,8 @@ def _members(tar: tarfile.TarFile) -> Iterator[Member]:
         folder, _, base = entry.name.rpartition("/")
         stem, _, extension = base.partition(".")
         stem = f"{folder}/{stem}".removeprefix("./") if folder else stem
+        if former is not None and stem != former:
+            yield stem  # the sample before this one is whole, even if the tar breaks from here on
         former, held = stem, held if stem == former else 0
         data: bytes | None = None
         if held + entry.size <= rows.MAX_MEMBER_BYTES:
@@ -113,17 +116,18 @@ def read_tar(path: str, name: str, _: rows.Columns) -> Iterator[rows.Row]:
     `unreadable_shard`, for the sample it breaks in: what is left of that may lack its caption.
     """
     sample: list[Member] = []
-    count = 0
+    count, stem = 0, "(end)"
     with storage.open_stream(path) as source:
         try:
             with _open(source) as tar:
                 for member in _members(tar):
-                    if sample and sample[0][0] != member[0]:
+                    if isinstance(member, str):
                         yield from _sample(name, sample)
-                        sample, count = [], count + 1
-                    sample.append(member)
+                        sample, count, stem = [], count + 1, member
+                    else:
+                        sample.append(member)
         except _BROKEN as error:
-            yield rows.unreadable(name, count, error, sample[0][0] if sample else "(end)")
+            yield rows.unreadable(name, count, error, sample[0][0] if sample else stem)
             return
     if sample:
         yield from _sample(name, sample)
