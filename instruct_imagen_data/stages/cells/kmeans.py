@@ -20,6 +20,7 @@ POINTS = 64  # a centroid is trained on about so many rows
 
 Labels = npt.NDArray[np.int32]
 Centroids = npt.NDArray[np.float32]  # [k, d], integers of norm 4,000
+TWO_FROM = 10  # rows
 
 
 def nearest(points: vectors.Floats, centroids: Centroids, count: int = 1) -> Labels:
@@ -69,7 +70,9 @@ def cluster(points: vectors.Floats, wanted: float, limit: float) -> Centroids:
     Centroids that came out too large are split by k-means on their own points, a few times over;
     what is then still too large is unsplittable (its points are equal, or nearly).
     """
-    centroids = train(points, max(1, math.ceil(len(points) / wanted)))
+    # Two at least, where each can hold a neighbourhood: the band needs pairs that are apart.
+    least = 2 if len(points) >= TWO_FROM else 1
+    centroids = train(points, max(least, math.ceil(len(points) / wanted)))
     for _ in range(SPLITS):
         labels = nearest(points, centroids)[:, 0]
         sizes = np.bincount(labels, minlength=len(centroids))
