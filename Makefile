@@ -8,13 +8,12 @@ export HF_HUB_OFFLINE = 1
 export OMP_NUM_THREADS = 1
 export OPENBLAS_NUM_THREADS = 1
 
-.PHONY: help venv demo test check bench clean
+.PHONY: help venv demo test check clean
 
 help:
 	@echo "make demo   plant a small web, build corpus and neighbourhoods, open the report it names"
 	@echo "make test   the quick tests"
 	@echo "make check  what CI runs: ruff, mypy, all tests"
-	@echo "make bench  side-by-side measurements"
 	@echo "make venv   the environment alone"
 	@echo "make clean  remove the demo's output and caches (not .venv)"
 
@@ -42,10 +41,6 @@ check: venv
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -n 2 --dist worksteal
-
-bench: venv
-	$(BIN)/python benchmarks/corpus.py
-	$(BIN)/python benchmarks/neighbours.py
 
 clean:
 	rm -rf $(DEMO) .pytest_cache .mypy_cache .ruff_cache .hypothesis
