@@ -90,6 +90,8 @@ def png(data: bytes) -> Iterator[Piece]:
         _bounded(count := count + 1)
         length = number(data, at, 4, "big")
         kind = data[at + 4 : at + 8]
+        if len(kind) < 4:
+            raise DecodeError("truncated", "ends in the head of a chunk")
         if count == 1 and (kind, length) != (b"IHDR", 13):
             raise DecodeError("corrupt", f"begins with {kind!r} of {length} bytes, not with IHDR")
         if at + length + 12 > len(data):
