@@ -57,6 +57,9 @@ def _filesystem(kind: str, authority: str) -> pafs.FileSystem:
     if kind in ("", "file"):
         return pafs.LocalFileSystem()
     options = f"?retry_limit_seconds={_GS_RETRY_SECONDS}" if kind == "gs" else ""
+    if kind == "s3" and os.environ.get("AWS_ENDPOINT_URL"):
+        # An S3 of one's own: pyarrow would ask Amazon where the bucket is.
+        options = f"?region={os.environ.get('AWS_DEFAULT_REGION', 'us-east-1')}"
     try:
         return pafs.FileSystem.from_uri(f"{kind}://{authority}/x{options}")[0]
     except (pa.ArrowInvalid, OSError) as error:

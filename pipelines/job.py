@@ -101,19 +101,21 @@ def _differences(former: Mapping[str, Any], now: Mapping[str, Any], grows: bool)
     return found
 
 
+def _is_new(output: str) -> bool:
+    return not storage.exists(storage.join(output, shards.JOB))
+
+
 def _former(output: str, now: Mapping[str, Any], grows: bool, overwrite: bool) -> Any:
     """The job file of a former run that this one continues, None if there is nothing to continue.
 
     Raises:
       UsageError: the output is another job's, or has other options or inputs.
     """
+    # The files first: another start of this job may write its job file just now.
+    files = storage.list_files(output, recursive=True) if _is_new(output) else []
     former = shards.read_job(output)
-    if former is None and storage.list_files(output, recursive=True):
-        former = shards.read_job(output)  # another start of this job may just have written it
-        if former is None:
-            raise UsageError(
-                f"{output} is not empty and holds no job ({shards.JOB}): choose another"
-            )
+    if former is None and any(not one.name.startswith(shards.JOB) for one in files):
+        raise UsageError(f"{output} is not empty and holds no job ({shards.JOB}): choose another")
     if former is None or overwrite:
         return None
     found = _differences(former, now, grows)
@@ -140,11 +142,13 @@ def _clear(output: str) -> None:
     storage.empty(output)
 
 
-def _prepare(output: str, now: Mapping[str, Any], former: Mapping[str, Any] | None) -> None:
+def _prepare(
+    output: str, now: Mapping[str, Any], former: Mapping[str, Any] | None, overwrite: bool
+) -> None:
     """Makes an output ready for the job, which is told by its `_JOB.json` from now on."""
-    if former is None:
-        _clear(output)  # of what --overwrite replaces; else there is nothing
-    elif former["inputs"] != now["inputs"]:
+    if overwrite:
+        _clear(output)
+    if former is not None and former["inputs"] != now["inputs"]:
         storage.delete(storage.join(output, shards.MANIFEST))  # inputs were added: not finished
     if former != now:
         shards.write_json(output, shards.JOB, now)
@@ -207,7 +211,7 @@ def _execute(
     if options.plan:
         _show_plan(verb, options, plan, flags)
         return
-    _prepare(options.output, now, former)
+    _prepare(options.output, now, former, options.overwrite)
     todo = [phase for phase in plan.phases if not phase.finished]
     if not todo or plan.phases[-1].finished:
         print(f"{verb}: nothing to do, {options.output} is finished")

@@ -138,8 +138,9 @@ def test_a_cut_tar_says_so(tmp_path: Path, write_tar: WriteTar, cut: int) -> Non
     assert pairs(whole_ones) == [
         (f"cut.tar#{n}", "", "x" * 600, b"x" * 600) for n in range(len(whole_ones))
     ]
-    assert len(whole_ones) == max(0, (cut - 1) // (512 * 6))  # six records a sample
-    at = len(whole_ones) if cut >= 512 * 3 else "(end)"  # the sample that may lack its caption
+    count = max(0, (cut - 512) // (512 * 6))  # six records a sample; the next header ends one
+    assert len(whole_ones) == count
+    at = count if cut >= 512 else "(end)"  # what is left of this sample may lack its caption
     assert reasons([last]) == [(f"cut.tar#{at}", "unreadable_shard")]
 
 

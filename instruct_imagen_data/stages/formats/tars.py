@@ -84,29 +84,19 @@ def _open(source: pa.NativeFile) -> tarfile.TarFile:
     return _Tar.open(fileobj=source, mode="r|*", tarinfo=_TarInfo, ignore_zeros=True)
 
 
-def _members(tar: tarfile.TarFile) -> Iterator[Member | str]:
-    """The regular files of a tar, and before each further sample its stem, up to the first dot.
+def _name(entry: tarfile.TarInfo) -> tuple[str, str]:
+    """(stem, extension) of a member; the stem ends at the first dot of the file's name."""
+    folder, _, base = entry.name.rpartition("/")
+    stem, _, extension = base.partition(".")
+    return (f"{folder}/{stem}" if folder else stem).removeprefix("./"), extension.lower()
 
-    Of one stem, one large picture's worth of bytes is read, however many members share it.
-    """
-    former: str | None = None
-    held = 0
-    for entry in tar:
-        tar.members.clear()  # type: ignore[attr-defined]  # tarfile remembers all it has seen
-        if not entry.isfile():
-            continue
-        folder, _, base = entry.name.rpartition("/")
-        stem, _, extension = base.partition(".")
-        stem = f"{folder}/{stem}".removeprefix("./") if folder else stem
-        if former is not None and stem != former:
-            yield stem  # the sample before this one is whole, even if the tar breaks from here on
-        former, held = stem, held if stem == former else 0
-        data: bytes | None = None
-        if held + entry.size <= rows.MAX_MEMBER_BYTES:
-            stream = tar.extractfile(entry)
-            data = stream.read() if stream else b""
-            held += len(data)
-        yield stem, extension.lower(), data, entry.size
+
+def _read(tar: tarfile.TarFile, entry: tarfile.TarInfo, held: int) -> bytes | None:
+    """The bytes of a member; None if they would be too many with those `held` of its sample."""
+    if held + entry.size > rows.MAX_MEMBER_BYTES:
+        return None
+    stream = tar.extractfile(entry)
+    return stream.read() if stream else b""
 
 
 def read_tar(path: str, name: str, _: rows.Columns) -> Iterator[rows.Row]:
@@ -120,14 +110,16 @@ def read_tar(path: str, name: str, _: rows.Columns) -> Iterator[rows.Row]:
     with storage.open_stream(path) as source:
         try:
             with _open(source) as tar:
-                for member in _members(tar):
-                    if isinstance(member, str):
+                for entry in filter(tarfile.TarInfo.isfile, tar):
+                    tar.members.clear()  # type: ignore[attr-defined]  # tarfile remembers them all
+                    stem, extension = _name(entry)
+                    if sample and sample[0][0] != stem:
                         yield from _sample(name, sample)
-                        sample, count, stem = [], count + 1, member
-                    else:
-                        sample.append(member)
+                        sample, count = [], count + 1
+                    held = sum(len(data or b"") for _, _, data, _ in sample)
+                    sample.append((stem, extension, _read(tar, entry, held), entry.size))
         except _BROKEN as error:
-            yield rows.unreadable(name, count, error, sample[0][0] if sample else stem)
+            yield rows.unreadable(name, count, error, stem)
             return
     if sample:
         yield from _sample(name, sample)
