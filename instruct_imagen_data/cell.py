@@ -17,6 +17,7 @@ from instruct_imagen_data.vectors import Floats
 
 RUNS = "runs"
 CLUSTERS = "clusters"
+GUEST = -1  # the cluster of a row that lives in another cell
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,7 +29,8 @@ class Cell:
       domain: Of all its rows.
       table: row (number in the corpus), key, quality, phash, caption_id, file_id.
       vectors: float32 [n, d], integers: see `vectors`.
-      clusters: int32 [n], ascending.
+      clusters: int32 [n], ascending. Rows of cluster -1 are guests from over the boundary: they
+        search the cell for copies of theirs, and are not found in it.
       probes: int32 [n, p] clusters to search for a row's neighbours: its own, then the nearest
         others by the row's cosine with their centroids.
     """
@@ -63,6 +65,18 @@ class Cell:
             self.probes[kept],
         )
 
+    @property
+    def homes(self) -> npt.NDArray[np.bool_]:
+        """bool [n]: rows that live here."""
+        lives: npt.NDArray[np.bool_] = self.clusters != GUEST
+        return lives
+
+    def bounds(self) -> tuple[list[int], list[int], list[int]]:
+        """(clusters that have rows, the first row of each, the end of each)."""
+        names, starts = np.unique(self.clusters[self.homes], return_index=True)
+        starts += self.size - int(self.homes.sum())  # guests come first
+        return names.tolist(), starts.tolist(), [*starts[1:].tolist(), self.size][: len(names)]
+
     def products(
         self, probes: int | None = None
     ) -> Iterator[tuple[npt.NDArray[np.intp], int, Floats]]:
@@ -74,12 +88,11 @@ class Cell:
         Yields:
           (rows [q] that probe a cluster, first row of the cluster, dots float32 [q, its size]).
         """
-        names, starts = np.unique(self.clusters, return_index=True)
-        ends = np.append(starts[1:], self.size)
+        names, starts, ends = self.bounds()
         probed = self.probes[:, :probes]
         order = np.argsort(probed.ravel(), kind="stable")  # rows ascending within a cluster
         sorted_probes = probed.ravel()[order]
-        for name, start, end in zip(names.tolist(), starts.tolist(), ends.tolist(), strict=True):
+        for name, start, end in zip(names, starts, ends, strict=True):
             first, last = np.searchsorted(sorted_probes, (name, name + 1))
             rows = order[first:last] // probed.shape[1]
             yield rows, start, self.vectors[rows] @ self.vectors[start:end].T

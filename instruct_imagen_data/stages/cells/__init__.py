@@ -37,7 +37,7 @@ def read_vectors(corpus: str, group: Group, rows: npt.NDArray[np.intp]) -> npt.N
 
 @dataclasses.dataclass(eq=False)
 class ClusterCells(beam.PTransform):
-    """Groups in; Cells out. Counters: cells/{rows,cells,clusters,cut}.
+    """Groups in; Cells out. Counters: cells/{rows,guests,cells,clusters,cut}.
 
     Writes `runs/` (vectors) and `clusters/` of the phase's folder; what is there is not made again.
 
@@ -64,7 +64,7 @@ class ClusterCells(beam.PTransform):
             groups
             | "WriteRuns" >> beam.FlatMap(self.write_run, AsDict(regions))
             | "ByCell" >> beam.GroupByKey()
-            | "Cluster" >> beam.MapTuple(self.cluster)
+            | "Cluster" >> beam.FlatMapTuple(self.cluster)
         )
 
     def domain_rows(self) -> dict[str, int]:
@@ -108,34 +108,49 @@ class ClusterCells(beam.PTransform):
             flat = np.ascontiguousarray(points).view(np.uint8)
             columns = table.drop(["domain"]).append_column("row", pa.array(group.first + index))
             columns = columns.append_column("vector", vectors.column_of(flat))
-            runs.write_run(folder, group.name, columns, codes, names)
+            guests = np.flatnonzero(codes[:, 1] >= 0)
+            runs.write_run(folder, group.name, *_invite(columns, codes, guests), names)
         yield from runs.references(folder, group.name)
 
-    def cluster(self, name: str, refs: Iterable[runs.Ref]) -> Cell:
+    def cluster(self, name: str, refs: Iterable[runs.Ref]) -> Iterator[Cell]:
         """A cell in clusters: as a former run saved it, or else made and saved."""
         if storage.exists(cell.cluster_path(self.folder, name)):
-            return cell.load(self.folder, name)
+            yield cell.load(self.folder, name)
+            return
         several = sorted(refs)
         table, points = cell.load_rows(self.folder, several)
+        if table["guest"].to_numpy().all():
+            return
         domain = coarse.domain_of(name)
         shape = fine.shape_of(self.domain_rows()[domain])
         made, cut = fine.cluster_rows(name, domain, table, points, shape)
         cell.save(self.folder, made, several)
         Metrics.counter("cells", "cut").inc(cut)
-        return made
+        yield made
+
+
+def _invite(
+    table: pa.Table, codes: vectors.Ints, guests: npt.NDArray[np.intp]
+) -> tuple[pa.Table, vectors.Ints]:
+    """(rows with a column `guest`, their cells): guests are there a second time, for theirs."""
+    away = np.arange(len(codes) + len(guests)) >= len(codes)
+    rows = pa.concat_tables([table, table.take(pa.array(guests))])
+    cells = np.concatenate([codes[:, 0], codes[guests, 1]])
+    return rows.append_column("guest", pa.array(away.astype(np.uint8))), cells
 
 
 def assign(
     table: pa.Table, points: npt.NDArray[np.int16], regions: Mapping[str, coarse.Regions]
 ) -> tuple[vectors.Ints, list[str]]:
-    """([n] the cell of each row as an index into names, names of the cells)."""
+    """([n, 2] cell of each row and where it is a guest, by number; names of the cells)."""
     keys, domains = vectors.bytes_of(table["key"]), table["domain"].to_numpy(False)
-    codes = np.full(len(keys), -1, np.int64)
+    codes = np.full((len(keys), 2), -1, np.int64)
     names: list[str] = []
     for domain in np.unique(domains).tolist():
         inside = np.flatnonzero(domains == domain)
         region = regions.get(domain, coarse.ONE)
-        codes[inside] = len(names) + region.assign(keys[inside], points[inside])
+        found = region.assign(keys[inside], points[inside])
+        codes[inside] = np.where(found < 0, -1, len(names) + found)
         names += region.names(domain)
     return codes, names
 
@@ -169,6 +184,8 @@ def _edge(domain: str, rows: band.Rows) -> dict[str, Any]:
 def _describe(one: Cell) -> dict[str, Any]:
     clusters = int(one.clusters[-1]) + 1
     Metrics.counter("cells", "cells").inc()
-    Metrics.counter("cells", "rows").inc(one.size)
+    rows = int(one.homes.sum())
+    Metrics.counter("cells", "rows").inc(rows)
+    Metrics.counter("cells", "guests").inc(one.size - rows)
     Metrics.counter("cells", "clusters").inc(clusters)
-    return {"cells": [one.name], "rows": one.size, "clusters": clusters}
+    return {"cells": [one.name], "rows": rows, "guests": one.size - rows, "clusters": clusters}

@@ -26,7 +26,8 @@ def rows_of(cell: Cell, domain_rows: int) -> Rows:
     """The rows of a cell that may be among the domain's `ROWS` rows of lowest draw."""
     drawn = vectors.draws(cell.column("key"), _SALT)
     rate = min(1.0, 2 * ROWS / max(1, domain_rows))  # twice as many as wanted
-    inside = np.flatnonzero(drawn <= np.uint64(min(rate, 1 - 2**-53) * 2.0**64))
+    low = drawn <= np.uint64(min(rate, 1 - 2**-53) * 2.0**64)
+    inside = np.flatnonzero(cell.homes & low)
     inside = inside[np.argsort(drawn[inside], kind="stable")][:ROWS]
     place = np.uint64(keys.id64(cell.name) & ~0xFFFFF)  # room for the number of the cluster
     clusters = cell.clusters[inside].astype(np.uint64)

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from instruct_imagen_data import vectors
-from instruct_imagen_data.cell import Cell
+from instruct_imagen_data.cell import GUEST, Cell
 from instruct_imagen_data.stages.cells import kmeans
 
 SMALL_DOMAIN = 10_000  # rows
@@ -41,16 +41,22 @@ def shape_of(domain_rows: int) -> Shape:
 def cluster_rows(
     name: str, domain: str, table: pa.Table, points: vectors.Floats, shape: Shape
 ) -> tuple[Cell, int]:
-    """(the cell of rows given in key order, clusters that were cut since k-means could not)."""
-    wanted = shape.wanted
-    order = np.argsort(vectors.draws(vectors.bytes_of(table["key"]), "cells/fine"), kind="stable")
-    sample = points[order[: math.ceil(len(points) / wanted) * kmeans.POINTS]]
-    share = len(sample) / len(points)
-    centroids = kmeans.cluster(sample, wanted * share, _LIMIT * wanted * share)
-    probes = kmeans.nearest(points, centroids, min(shape.probes, len(centroids)))
-    clusters, first, cut = _cut_large(probes[:, 0], len(centroids), wanted)
+    """(the cell of rows given in key order, clusters that were cut since k-means could not).
+
+    Guests (column `guest`) probe the clusters and are in none: they are of cluster -1.
+    """
+    homes = np.flatnonzero(table["guest"].to_numpy() == 0)
+    drawn = vectors.draws(vectors.bytes_of(table["key"])[homes], "cells/fine")
+    order = homes[np.argsort(drawn, kind="stable")]
+    sample = points[order[: math.ceil(len(homes) / shape.wanted) * kmeans.POINTS]]
+    wanted = shape.wanted * len(sample) / len(homes)  # of a cluster, in the sample
+    centroids = kmeans.cluster(sample, wanted, _LIMIT * wanted)
+    _, probes = kmeans.search(points, centroids, min(shape.probes, len(centroids)))
+    own, first, cut = _cut_large(probes[homes, 0], len(centroids), shape.wanted)
     probes = first[probes]
-    probes[:, 0] = clusters
+    probes[homes, 0] = own
+    clusters = np.full(len(points), GUEST, np.int32)
+    clusters[homes] = own
     place = np.argsort(clusters, kind="stable")  # key order within a cluster
     cell = Cell(
         name, domain, table.take(pa.array(place)), points[place], clusters[place], probes[place]

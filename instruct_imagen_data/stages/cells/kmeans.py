@@ -15,7 +15,7 @@ from scipy.sparse import csr_matrix
 from instruct_imagen_data import vectors
 
 ROUNDS = 10
-SPLITS = 3
+SPLITS = 8  # at most; usually none or one
 POINTS = 64  # a centroid is trained on about so many rows
 
 Labels = npt.NDArray[np.int32]
@@ -23,10 +23,17 @@ Centroids = npt.NDArray[np.float32]  # [k, d], integers of norm 4,000
 TWO_FROM = 10  # rows
 
 
-def nearest(points: vectors.Floats, centroids: Centroids, count: int = 1) -> Labels:
-    """int32 [n, count]: the nearest centroids of each point by cosine, nearest first."""
-    _, found = faiss.knn(points, centroids, count, metric=faiss.METRIC_INNER_PRODUCT)
-    return found.astype(np.int32)
+def search(
+    points: vectors.Floats, centroids: Centroids, count: int
+) -> tuple[vectors.Floats, Labels]:
+    """(dots [n, count], centroids int32 [n, count]) of the nearest by cosine, nearest first."""
+    dots, found = faiss.knn(points, centroids, count, metric=faiss.METRIC_INNER_PRODUCT)
+    return dots, found.astype(np.int32)
+
+
+def nearest(points: vectors.Floats, centroids: Centroids) -> Labels:
+    """int32 [n]: the nearest centroid of each point by cosine."""
+    return search(points, centroids, 1)[1][:, 0]
 
 
 def train(points: vectors.Floats, k: int) -> Centroids:
@@ -38,7 +45,7 @@ def train(points: vectors.Floats, k: int) -> Centroids:
     centroids = points[_distinct(points, k)]
     numbers = points.astype(np.float64)
     for _ in range(ROUNDS):
-        labels = nearest(points, centroids)[:, 0]
+        labels = nearest(points, centroids)
         members = np.bincount(labels, minlength=len(centroids)) > 0
         moved = _means(numbers, labels, len(centroids))[members]
         if np.array_equal(moved, centroids):
@@ -74,7 +81,7 @@ def cluster(points: vectors.Floats, wanted: float, limit: float) -> Centroids:
     least = 2 if len(points) >= TWO_FROM else 1
     centroids = train(points, max(least, math.ceil(len(points) / wanted)))
     for _ in range(SPLITS):
-        labels = nearest(points, centroids)[:, 0]
+        labels = nearest(points, centroids)
         sizes = np.bincount(labels, minlength=len(centroids))
         large = np.flatnonzero(sizes > limit).tolist()
         pieces = [train(points[labels == one], math.ceil(sizes[one] / wanted)) for one in large]

@@ -49,6 +49,9 @@ def collect(links: pa.Table, groups: pa.Table, common: npt.NDArray[np.int64]) ->
     by_caption = pc.equal(links["evidence"], CAPTION)
     ignored = pc.and_(by_caption, pc.is_in(links["caption"], pa.array(common, pa.int64())))
     links = links.filter(pc.invert(ignored)).sort_by([("one", "ascending"), ("other", "ascending")])
+    ends = [links[name].to_numpy() for name in ("one", "other")]
+    # a link across a boundary may be found in both cells
+    links = links.take(pa.array(np.unique(numbered(*ends), return_index=True)[1]))
     kind, ids = groups["evidence"].to_numpy(), groups["id"].to_numpy()  # sorted, group by group
     number = numbered(kind, ids)
     _, first = np.unique(number, return_index=True)

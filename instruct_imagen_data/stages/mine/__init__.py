@@ -130,12 +130,15 @@ class MineNeighbours(beam.PTransform):
         return _describe(runs.get_table(runs.run_path(folder, name)))
 
     def survivors(self, cell: Cell) -> Cell:
-        """The cell without the rows that the resolver removed."""
+        """The rows that live in a cell and that the resolver did not remove."""
         table = runs.get_table(self.resolved, ["row", "evidence"])
-        removed = table["row"].filter(table["evidence"].is_valid()).to_numpy()
-        rows = cell.column("row")
-        place = np.minimum(np.searchsorted(removed, rows), max(0, len(removed) - 1))
-        return cell.take(removed[place] != rows if len(removed) else np.ones(cell.size, bool))
+        judged, rows = table["row"].to_numpy(), cell.column("row")
+        place = np.searchsorted(judged, rows)  # of all judged rows, only these are read
+        inside = np.flatnonzero(place < len(judged))
+        known = inside[judged[place[inside]] == rows[inside]]
+        removed = np.zeros(cell.size, bool)
+        removed[known] = table["evidence"].take(pa.array(place[known])).is_valid().to_numpy()
+        return cell.take(cell.homes & ~removed)
 
 
 def _cell_names(folder: str) -> Iterator[str]:

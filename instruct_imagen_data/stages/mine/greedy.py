@@ -46,8 +46,7 @@ def seed_order(cell: Cell) -> npt.NDArray[np.int64]:
     """
     drawn = vectors.draws(cell.column("key"), "mine/seeds")
     follows = np.ones(cell.size, bool)
-    _, starts = np.unique(cell.clusters, return_index=True)
-    for start, end in zip(starts, np.append(starts[1:], cell.size), strict=False):
+    for _, start, end in zip(*cell.bounds(), strict=True):
         members = cell.vectors[start:end].astype(np.float64)
         follows[start + int(np.argmax(members @ members.sum(axis=0)))] = False
     return np.lexsort((drawn, follows, cell.clusters))
