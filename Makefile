@@ -8,12 +8,13 @@ export HF_HUB_OFFLINE = 1
 export OMP_NUM_THREADS = 1
 export OPENBLAS_NUM_THREADS = 1
 
-.PHONY: help venv demo test check clean
+.PHONY: help venv demo test check bench clean
 
 help:
 	@echo "make demo   plant a small web, build corpus and neighbourhoods, open the report it names"
 	@echo "make test   the quick tests"
 	@echo "make check  what CI runs: ruff, mypy, all tests"
+	@echo "make bench  neighbours against plain FAISS, side by side (about ten minutes)"
 	@echo "make venv   the environment alone"
 	@echo "make clean  remove the demo's output and caches (not .venv)"
 
@@ -41,6 +42,9 @@ check: venv
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+bench: venv
+	$(BIN)/python benchmarks/neighbours.py
 
 clean:
 	rm -rf $(DEMO) .pytest_cache .mypy_cache .ruff_cache .hypothesis

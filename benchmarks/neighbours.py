@@ -1,0 +1,146 @@
+"""`neighbours` without gather, against the same steps in plain FAISS and numpy, on the same files.
+
+    .venv/bin/python benchmarks/neighbours.py --sizes 10000 100000 1000000
+
+Each run is a process of its own, one thread, this side and the plain one in turn; what counts is
+the CPU time of the whole process and its peak memory. With `--features FILE.npy` (unit vectors
+[n, d]) the recall of the emitted top-10 is measured on those as well.
+"""
+
+import argparse
+import functools
+import itertools
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+from synthetic import make_corpus, write_corpus
+
+from instruct_imagen_data import schema, shards, vectors
+
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+SEEDS = 2000  # of which the recall is measured
+
+
+def run_job(corpus: str, output: str) -> None:
+    """The phases of `neighbours` but the last, as the job runs them, in this process."""
+    from instruct_imagen_data.annotators.roles import Duplicates
+    from instruct_imagen_data.stages.choose import Limits
+    from instruct_imagen_data.stages.duplicates.verdicts import Judge
+    from pipelines import job, neighbours, runners
+
+    judge = Judge(Duplicates(cosine=0.95, confirm_cosine=0.9, phash_bits=54), 0.01)
+    told = neighbours.Settings(corpus, output, Limits(0.3, 3.0, 0.0), judge, 1, "")
+    flags = runners.with_defaults(["--direct_num_workers=1"])
+    for name in neighbours.PHASES:
+        if name != "gather":
+            build = functools.partial(neighbours.PHASES[name], s=told)
+            job._run(job.Phase(name, told.folder(name), build), flags)
+
+
+def measure(command: list[str]) -> tuple[float, float]:
+    """(CPU seconds, peak GB) of a process.
+
+    Raises:
+      subprocess.CalledProcessError: it failed.
+    """
+    environment = {**os.environ, **ONE_THREAD}
+    process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        raise subprocess.CalledProcessError(status, command)
+    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 2**20
+
+
+def recall(corpus: str, output: str) -> float:
+    """Share of the true ten nearest survivors of a domain that the emitted lists hold."""
+    keys: list[str] = []
+    points, domains = [], []
+    for part in shards.list_parts(corpus, "embeddings"):
+        verdicts = shards.read_part(output, "verdicts", part, schema.Verdict, ["kept"])
+        kept = np.flatnonzero(verdicts["kept"].to_numpy(zero_copy_only=False))
+        rows = shards.read_part(corpus, "embeddings", part, None, ["key", "image_vector"])
+        names = shards.read_part(corpus, "scores", part, None, ["domain"])["domain"]
+        keys += rows["key"].take(kept).to_pylist()
+        points.append(vectors.quantise(schema.vectors_of(rows["image_vector"])[kept]))
+        domains.append(names.to_numpy(zero_copy_only=False)[kept])
+    found, names = np.concatenate(points).astype(np.float32), np.concatenate(domains)
+    number = {key: row for row, key in enumerate(keys)}
+    lists = [
+        one
+        for part in shards.list_parts(output, "candidates")
+        for one in shards.read_part(output, "candidates", part, schema.Candidates).to_pylist()
+    ]
+    hits = wanted = 0
+    for index in np.random.default_rng(0).permutation(len(lists))[:SEEDS]:
+        row = number[lists[index]["key"]]
+        same = np.flatnonzero((names == names[row]) & (np.arange(len(names)) != row))
+        top = same[np.argsort(-(found[same] @ found[row]), kind="stable")[:10]]
+        hits += len({keys[one] for one in top} & set(lists[index]["neighbours"]))
+        wanted += len(top)
+    return hits / wanted
+
+
+def compare(corpus: Path, folder: Path) -> tuple[float, float]:
+    """Runs both sides on one corpus and prints a line; CPU seconds of (job, plain)."""
+    rows = shards.require_finished(str(corpus), "corpus")["rows_in"]
+    ours, plain = folder / f"job-{corpus.name}", folder / f"plain-{corpus.name}"
+    for output in (ours, plain):
+        shutil.rmtree(output, ignore_errors=True)
+    here = Path(__file__)
+    job = measure([sys.executable, str(here), "--job", str(corpus), str(ours)])
+    peer = here.with_name("plain_neighbours.py")
+    other = measure([sys.executable, str(peer), str(corpus), str(plain)])
+    print(
+        f"{corpus.name:>10} {rows:>9,} rows  job {job[0]:7.1f} CPU-s {job[1]:5.2f} GB   "
+        f"plain {other[0]:7.1f} CPU-s {other[1]:5.2f} GB   ratio {job[0] / other[0]:5.2f}   "
+        f"recall of the top-10 {recall(str(corpus), str(ours)):.3f}",
+        flush=True,
+    )
+    return job[0], other[0]
+
+
+def growth(sizes: list[int], costs: list[float]) -> None:
+    """Prints how the job grows from size to size, less the smallest, and what 10M would cost."""
+    beyond = [cost - costs[0] for cost in costs]
+    runs = list(zip(sizes, beyond, strict=True))[1:]
+    for (one, before), (other, after) in itertools.pairwise(runs):
+        factor = after / before
+        print(f"{one:,} -> {other:,} rows: {factor:.1f} times the CPU, less the {sizes[0]:,} run")
+    if len(sizes) > 1:
+        each = (costs[-1] - costs[0]) / (sizes[-1] - sizes[0])
+        print(f"10,000,000 rows, extrapolated by the last size: {each * 1e7 / 60:.0f} CPU-minutes")
+
+
+def main() -> None:
+    """The table of all sizes."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser.add_argument("--sizes", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
+    parser.add_argument("--features", type=Path, help="a .npy of unit vectors [n, d]")
+    parser.add_argument("--workdir", type=Path, default=Path("build/neighbours"))
+    parser.add_argument("--job", nargs=2, metavar=("CORPUS", "OUTPUT"), help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.job:
+        run_job(*given.job)
+        return
+    costs = []
+    for rows in given.sizes:
+        corpus = given.workdir / str(rows)
+        if not (corpus / shards.MANIFEST).exists():
+            make_corpus(corpus, rows)
+        costs.append(compare(corpus, given.workdir)[0])
+    growth(given.sizes, costs)
+    if given.features:
+        halves = np.load(given.features).astype(np.float16)
+        none = np.full(len(halves), -1)
+        hashes = np.random.default_rng(0).integers(0, 256, (len(halves), 32), np.uint8)
+        corpus = given.workdir / "features"
+        write_corpus(corpus, halves, np.zeros(len(halves), np.int64), none, hashes)
+        compare(corpus, given.workdir)
+
+
+if __name__ == "__main__":
+    main()
