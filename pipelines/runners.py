@@ -1,11 +1,15 @@
 """Beam's side of a job: its flags, which runner, how a run is waited for, what its errors mean."""
 
 import builtins
+import contextlib
+import io
 import logging
 import os
 import re
 import shutil
+import sys
 from collections.abc import Iterator, Sequence
+from typing import TextIO
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions, _BeamArgumentParser
@@ -15,7 +19,7 @@ from instruct_imagen_data import storage
 from instruct_imagen_data.errors import UsageError
 
 _LOCAL = ("", "FnApiRunner", "DirectRunner")
-_RUNNER = "--runner"
+_TRACEBACKS = ("common", "worker.sdk_worker")  # modules that log an error which is raised too
 
 
 def _parser() -> _BeamArgumentParser:
@@ -81,15 +85,38 @@ def pipeline_options(flags: Sequence[str]) -> PipelineOptions:
     """Beam's options; the default runner is FnApiRunner."""
     options = PipelineOptions(list(flags))
     logging.getLogger("apache_beam").setLevel(logging.ERROR)
+    for name in _TRACEBACKS:
+        logging.getLogger(f"apache_beam.runners.{name}").setLevel(logging.CRITICAL)
     return options
+
+
+class _WithoutTracebacks(io.TextIOBase):
+    """A stream that leaves out what Beam's workers print of an error.
+
+    The error that `run` raises holds that text; `cause` finds the one line in it that counts.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._dropped = False
+
+    def write(self, text: str) -> int:
+        after = self._dropped and text == "\n"  # print writes it apart
+        self._dropped = text.startswith("Traceback (most recent call last)")
+        return len(text) if self._dropped or after else self._stream.write(text)
+
+    def flush(self) -> None:
+        self._stream.flush()
 
 
 def run(pipeline: beam.Pipeline) -> None:
     """Runs a pipeline to its end on the runner of its options."""
     options = pipeline._options
     name = str(options.get_all_options(drop_default=True).get("runner") or "").rsplit(".", 1)[-1]
-    result = FnApiRunner().run_pipeline(pipeline, options) if name in _LOCAL else pipeline.run()
-    result.wait_until_finish()
+    with contextlib.redirect_stderr(_WithoutTracebacks(sys.stderr)):
+        local = name in _LOCAL
+        result = FnApiRunner().run_pipeline(pipeline, options) if local else pipeline.run()
+        result.wait_until_finish()
 
 
 def step_names(pipeline: beam.Pipeline) -> Iterator[str]:
@@ -136,8 +163,10 @@ def check_disk(output: str, size: int) -> str | None:
     return f"{output} may not fit: {room}" if free < needed else None
 
 
-_RAISED = re.compile(r"^([\w.]+): (.+)$", re.MULTILINE)  # the last line of each traceback
+# The last line of a traceback; Beam wraps some errors in a RuntimeError of the same text.
+_RAISED = re.compile(r"^(?:RuntimeError: )*(?:\w+\.)*(\w+): (.+)$", re.MULTILINE)
 _OURS = ("UsageError", "SchemaMismatch")
+_ENDS = ("Error", "Exception", *_OURS)
 
 
 def cause(error: BaseException) -> str | None:
@@ -147,9 +176,8 @@ def cause(error: BaseException) -> str | None:
     """
     if isinstance(error, OSError):
         return _of_storage(str(error))
-    lines = [(name.rsplit(".", 1)[-1], text) for name, text in _RAISED.findall(str(error))]
-    kinds = [one for one in lines if one[0].endswith(("Error", "Exception", "SchemaMismatch"))]
-    name, text = kinds[-1] if kinds else ("", "")
+    raised = [one for one in _RAISED.findall(str(error)) if one[0].endswith(_ENDS)]
+    name, text = raised[-1] if raised else ("", "")
     text = text.split(" [while running")[0]
     if name in _OURS:
         return text

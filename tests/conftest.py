@@ -14,6 +14,7 @@ import tarfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pipelines  # noqa: F401  (sets the thread counts before numpy is imported)
 
@@ -64,13 +65,13 @@ def between_workers(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def web(between_workers: Path) -> Path:
-    """A planted web of 120 pairs in two tars, with its truth; made once a test run."""
+    """A planted web of 160 pairs in two tars, with its truth; made once a test run."""
     from instruct_imagen_data import planted
 
     folder = between_workers / "planted-web"
     with _locked(between_workers / "planted-web.lock"):
         if not (folder / "truth.parquet").exists():
-            planted.plant(folder, 120, seed=7)
+            planted.plant(folder, 160, seed=7)
     return folder
 
 
@@ -153,12 +154,14 @@ class Outcome:
 
 @pytest.fixture
 def command(capsys: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
-    """command(verb, *arguments): runs a verb in this process, on one thread."""
+    """command(verb, *arguments): runs a verb in this process, on one thread if not told else."""
     from instruct_imagen_data import cli
 
     def run(verb: str, *arguments: object) -> Outcome:
         capsys.readouterr()
-        workers = ["--direct_num_workers=1"] if verb in ("corpus", "neighbours") else []
+        told = any(str(one).startswith(("--direct_num_workers", "--runner")) for one in arguments)
+        is_job = verb in ("corpus", "neighbours")
+        workers = ["--direct_num_workers=1"] if is_job and not told else []
         code = cli.main([verb, *map(str, arguments), *workers])
         captured = capsys.readouterr()
         return Outcome(code, captured.out, captured.err)
@@ -193,6 +196,19 @@ def shell() -> Callable[..., subprocess.Popen[str]]:
         )
 
     return start
+
+
+@pytest.fixture(scope="session")
+def finished_corpus(web: Path, between_workers: Path, shell: Callable[..., Any]) -> Path:
+    """The corpus of `web` by the embedded networks, in blocks of 4 rows; made once a test run."""
+    folder = between_workers / "finished-corpus"
+    with _locked(between_workers / "finished-corpus.lock"):
+        if not (folder / "_MANIFEST.json").exists():
+            given = ("--input", f"{web}/*.tar", "--output", folder, "--models", "embedded")
+            done = shell("corpus", *given, "--block-rows", 4)
+            _, error = done.communicate()
+            assert done.returncode == 0, error
+    return folder
 
 
 @pytest.fixture(scope="session")
