@@ -25,7 +25,7 @@ import pytest
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parent.parent
-BAR = re.compile(r"^\w+: .*\| \d+/[\d?]+ \[")  # a progress bar's line
+BAR = re.compile(r"^\w+: .*\d+(part|/[\d?]+) \[.*part")  # a progress bar's line
 GO_TOOLS = {
     "prism": "github.com/apache/beam/sdks/v2/go/cmd/prism@v2.77.0",
     "versitygw": "github.com/versity/versitygw/cmd/versitygw@v1.8.0",

@@ -125,8 +125,12 @@ def _error(error: Exception) -> DecodeError:
     return DecodeError("corrupt", text)
 
 
-def _decode(container: Container, stored: tuple[int, int], max_side: int) -> Image.Image:
-    """The picture, no longer than max_side, in mode L, RGB, RGBA or CMYK; not yet upright.
+def _decode(
+    container: Container, stored: tuple[int, int], max_side: int
+) -> tuple[Image.Image, bool]:
+    """(the picture, whether any reader sees it so), no longer than max_side, not yet upright.
+
+    Its mode is L, RGB, RGBA or CMYK. A palette or single bits are not what every reader expands.
 
     Raises:
       DecodeError: `truncated`, `corrupt` or `unsupported_format`.
@@ -144,11 +148,13 @@ def _decode(container: Container, stored: tuple[int, int], max_side: int) -> Ima
     except _PILLOW_ERRORS as error:
         raise _error(error) from error
     inverted = container.format == "JPEG" and not container.adobe
+    coded = image.mode
     image = colour.plain(image, container.bits, inverted=inverted)
+    common = coded == image.mode and coded in ("L", "RGB")
     if longest > max_side:
         lanczos = Image.Resampling.LANCZOS
         image = image.resize((wide, high), lanczos, box, reducing_gap=_REDUCING_GAP)
-    return image
+    return image, common
 
 
 def read(data: bytes, limits: Limits = DEFAULT) -> Picture:
@@ -164,10 +170,10 @@ def read(data: bytes, limits: Limits = DEFAULT) -> Picture:
     stored = containers.size(kind, data)
     limits.check(*stored)
     container = containers.reduce(kind, data, limits.max_pixels)
-    image = _decode(container, stored, limits.max_side)
+    image, common = _decode(container, stored, limits.max_side)
     kept = (
         max(stored) <= limits.max_side
-        and image.mode in ("L", "RGB")
+        and common
         and containers.keeps(container, data)
         and colour.is_srgb(image, container.icc)
     )

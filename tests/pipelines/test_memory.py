@@ -1,0 +1,65 @@
+"""The memory of a run does not grow with the number of pairs."""
+
+import io
+import os
+import subprocess
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from instruct_imagen_data import shards
+
+Shell = Callable[..., subprocess.Popen[str]]
+Picture = Callable[..., bytes]
+PAIRS_A_TAR = 500
+PICTURES = 50  # different ones; a pair's caption and URL are its own
+
+
+def fill(folder: Path, pairs: int, picture: Picture) -> Path:
+    """Tars of small pairs. Words of their own in each caption, as the web has them."""
+    folder.mkdir()
+    encoded = [picture(number) for number in range(PICTURES)]
+    for first in range(0, pairs, PAIRS_A_TAR):
+        with tarfile.open(folder / f"{first // PAIRS_A_TAR:05d}.tar", "w") as tar:
+            for number in range(first, first + PAIRS_A_TAR):
+                url = f'{{"url": "https://example.com/{number}.jpg"}}'
+                text = f"waves number{number * 7919} and word{number * 104729}"
+                for ending, data in [
+                    ("jpg", encoded[number % PICTURES]),
+                    ("txt", text.encode()),
+                    ("json", url.encode()),
+                ]:
+                    member = tarfile.TarInfo(f"{number:09d}.{ending}")
+                    member.size = len(data)
+                    tar.addfile(member, io.BytesIO(data))
+    return folder
+
+
+def peak(shell: Shell, source: Path, out: Path) -> int:
+    """Peak resident memory of a run, in bytes."""
+    flags = ("--models", "embedded", "--direct_num_workers=1")
+    run = shell("corpus", "--input", source, "--output", out, *flags)
+    assert run.stderr is not None
+    with run.stderr:
+        error = run.stderr.read()
+    if run.stdout is not None:
+        run.stdout.close()
+    _, status, usage = os.wait4(run.pid, 0)
+    run.returncode = os.waitstatus_to_exitcode(status)
+    assert run.returncode == 0, error
+    return usage.ru_maxrss << 10
+
+
+@pytest.mark.slow
+def test_memory_is_flat(tmp_path: Path, shell: Shell, picture: Picture) -> None:
+    """2,000 pairs against 20,000."""
+    peaks = []
+    for pairs in (2_000, 20_000):
+        source = fill(tmp_path / f"web-{pairs}", pairs, picture)
+        out = tmp_path / f"out-{pairs}"
+        peaks.append(peak(shell, source, out))
+        assert shards.require_finished(str(out), "corpus")["rows_in"] == pairs
+    small, large = peaks
+    assert large <= 1.15 * small, f"{small / 1e6:.0f} MB -> {large / 1e6:.0f} MB"
