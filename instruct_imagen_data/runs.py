@@ -119,7 +119,7 @@ def write_run(
     present, starts = np.unique(codes[order], return_index=True)
     # taken in one go: a batch is then a slice, and IPC writes a slice without its parent
     taken = table.take(pa.array(order)).combine_chunks()
-    ends = [*starts[1:].tolist(), len(order)]
+    ends = [*starts[1:].tolist(), len(order)][: len(starts)]  # none, where no row goes anywhere
     batches = [
         batch
         for start, end in zip(starts.tolist(), ends, strict=True)

@@ -183,10 +183,9 @@ def write_bytes(place: str, data: bytes | pa.Buffer) -> None:
         with open(temporary, "wb") as file:
             file.write(data)
         os.replace(temporary, path)
-    except BaseException:
-        if os.path.exists(temporary):
+    finally:
+        with contextlib.suppress(FileNotFoundError):  # it was renamed
             os.unlink(temporary)
-        raise
 
 
 def delete(place: str) -> None:

@@ -124,6 +124,11 @@ def key_order(packed: Bytes, *minor_first: npt.NDArray[Any]) -> npt.NDArray[np.i
     return np.lexsort((*minor_first, *words(packed).T[::-1]))
 
 
+def best_first(quality: npt.NDArray[np.float32], packed: Bytes, rows: Ints) -> npt.NDArray[np.intp]:
+    """The order of rows from the best quality down; ties by key, then by row number."""
+    return np.lexsort((rows, *words(packed).T[::-1], -quality))
+
+
 def draws(packed: Bytes, salt: str) -> npt.NDArray[np.uint64]:
     """A 64-bit number for each key that depends on (key, salt) alone.
 

@@ -82,7 +82,7 @@ def _best(
         return np.ones(len(one), bool)
     rank = np.empty(cell.size, np.int64)
     keys, rows = cell.column("key"), cell.column("row")
-    rank[vectors.key_order(keys, rows, -cell.column("quality"))] = np.arange(cell.size)
+    rank[vectors.best_first(cell.column("quality"), keys, rows)] = np.arange(cell.size)
     kept = np.zeros(len(one), bool)
     for end, partner in ((one, other), (other, one)):
         order = np.lexsort((rank[partner], end))

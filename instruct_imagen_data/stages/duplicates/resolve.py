@@ -131,7 +131,7 @@ def resolve(
       packed: keys [n, 32] of each.
     """
     place = np.searchsorted(rows, evidence.row)
-    order = vectors.key_order(packed, rows, -quality)  # ties by key, then by row number
+    order = vectors.best_first(quality, packed, rows)
     rank = np.empty(len(rows), np.int64)
     rank[order] = np.arange(len(rows))
     strength = np.empty(len(evidence.kind), np.int64)
