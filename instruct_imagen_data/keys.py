@@ -6,6 +6,7 @@ retried draw comes out the same.
 
 import functools
 import hashlib
+from collections.abc import Iterable, Sequence
 from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
 
 import tldextract
@@ -97,3 +98,24 @@ def draw64(key: str, salt: str) -> int:
 def unit(key: str, salt: str) -> float:
     """A draw from [0, 1) that depends on (key, salt) alone."""
     return (draw64(key, salt) >> 11) / 2.0**53
+
+
+def derived_key(dataset: str, sources: Sequence[str], salt: str = "") -> str:
+    """sha256 (hex) of a dataset's name and the keys of a derived row's parents, target first.
+
+    Args:
+      salt: Tells rows of the same parents apart, such as two restylings of other strength.
+    """
+    return hashlib.sha256("\0".join((dataset, *sources, salt)).encode()).hexdigest()
+
+
+UNKNOWN_LICENCE = "unknown"
+
+
+def join_licences(licences: Iterable[str]) -> str:
+    """Licences of all parents as one text, each once and sorted: "Apache-2.0; CC-BY-4.0".
+
+    A parent that states none is `unknown`. Joined texts are taken apart first.
+    """
+    stated = {one.strip() or UNKNOWN_LICENCE for text in licences for one in text.split(";")}
+    return "; ".join(sorted(stated)) if stated else UNKNOWN_LICENCE

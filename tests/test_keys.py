@@ -72,3 +72,16 @@ def test_ids() -> None:
     assert keys.id64("") == 0
     assert 0 < keys.id64("a") < 2**63
     assert keys.id64("a") != keys.id64("b")
+
+
+def test_derived_keys_depend_on_all_that_made_the_row() -> None:
+    key = keys.derived_key("depth_webli", ["a", "b"])
+    assert len(key) == 64
+    others = [("edge_webli", ["a", "b"], ""), ("depth_webli", ["b", "a"], ""),
+              ("depth_webli", ["a", "b"], "strong"), ("depth_webli", ["ab"], "")]  # fmt: skip
+    assert key not in {keys.derived_key(*one) for one in others}
+
+
+def test_licences_of_all_parents_travel() -> None:
+    assert keys.join_licences(["MIT", "CC-BY-4.0; MIT", ""]) == "CC-BY-4.0; MIT; unknown"
+    assert keys.join_licences([]) == "unknown"
