@@ -11,9 +11,7 @@ import argparse
 import functools
 import itertools
 import multiprocessing
-import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
@@ -21,11 +19,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from processes import measure
 from synthetic import make_corpus, write_corpus
 
 from instruct_imagen_data import schema, shards, vectors
 
-ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 SEEDS = 2000  # of which the recall is measured
 
 
@@ -52,20 +50,6 @@ def apart(function: Callable[..., Any], *arguments: Any) -> Any:
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=spawn) as pool:
         return pool.submit(function, *arguments).result()
-
-
-def measure(command: list[str]) -> tuple[float, float]:
-    """(CPU seconds, peak GB) of a process.
-
-    Raises:
-      subprocess.CalledProcessError: it failed.
-    """
-    environment = {**os.environ, **ONE_THREAD}
-    process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    if status:
-        raise subprocess.CalledProcessError(status, command)
-    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 2**20
 
 
 def recall(corpus: str, output: str) -> float:
@@ -116,12 +100,12 @@ def compare(corpus: Path, folder: Path) -> tuple[float, float]:
     peer = here.with_name("plain_neighbours.py")
     other = measure([sys.executable, str(peer), str(corpus), str(plain)])
     print(
-        f"{corpus.name:>10} {rows:>9,} rows  job {job[0]:7.1f} CPU-s {job[1]:5.2f} GB   "
-        f"plain {other[0]:7.1f} CPU-s {other[1]:5.2f} GB   ratio {job[0] / other[0]:5.2f}   "
+        f"{corpus.name:>10} {rows:>9,} rows  job {job.cpu:7.1f} CPU-s {job.peak:5.2f} GB   "
+        f"plain {other.cpu:7.1f} CPU-s {other.peak:5.2f} GB   ratio {job.cpu / other.cpu:5.2f}   "
         f"recall of the top-10 {apart(recall, str(corpus), str(ours)):.3f}",
         flush=True,
     )
-    return job[0], other[0]
+    return job.cpu, other.cpu
 
 
 def growth(sizes: list[int], costs: list[float]) -> None:

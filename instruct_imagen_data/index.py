@@ -1,9 +1,11 @@
 """`_index/`: where each key is, sorted by key, so that one is found without reading the parts."""
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import duckdb
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -25,22 +27,49 @@ _ROWS_PER_GROUP = 16 << 10  # a look-up reads one or two groups
 _SORT_MEMORY = "512MB"  # beyond it the sort goes to disk
 
 
-def _batches(folder: str, datasets: Sequence[str], parts: Sequence[str]) -> Iterator[pa.Table]:
+def places(
+    dataset: str,
+    part: str,
+    keys: pa.ChunkedArray,
+    origins: pa.ChunkedArray | None = None,
+    rows: npt.NDArray[np.integer] | None = None,
+) -> pa.Table:
+    """Rows for the index: one for each key.
+
+    Args:
+      origins: of the rows; '' where they have none.
+      rows: int [n] the row each key is in; one after the other by default.
+    """
+    count = len(keys)
+    numbers = np.arange(count) if rows is None else rows
+    columns = [
+        keys,
+        pa.repeat("", count) if origins is None else origins,
+        pa.repeat(dataset, count),
+        pa.repeat(part, count),
+        pa.array(numbers.astype(np.int32)),
+    ]
+    return pa.table(columns, schema=SCHEMA)
+
+
+def of_parts(folder: str, datasets: Sequence[str], parts: Sequence[str]) -> Iterator[pa.Table]:
+    """Where the keys of some parts are: what `build` wants of datasets of one row a key."""
     for part in parts:
         for dataset in datasets:
             table = shards.read_part(folder, dataset, part, None, ["key", "origin"])
-            count = table.num_rows
-            place = [pa.array([name] * count, pa.string()) for name in (dataset, part)]
-            columns = [table["key"], table["origin"], *place, pa.array(range(count), pa.int32())]
-            yield from pa.table(columns, schema=SCHEMA).to_batches()
+            yield places(dataset, part, table["key"], table["origin"])
 
 
-def build(folder: str, datasets: Sequence[str], parts: Sequence[str]) -> None:
-    """Writes the index of a job's directory: a row for each row of the datasets named.
+def build(folder: str, found: Iterable[pa.Table]) -> None:
+    """Writes the index of a job's directory.
 
-    Memory is bounded whatever the number of rows; the same parts give the same bytes.
+    Memory is bounded whatever the number of rows; the same rows give the same bytes.
+
+    Args:
+      found: tables of SCHEMA, in any order.
     """
-    rows = pa.RecordBatchReader.from_batches(SCHEMA, _batches(folder, datasets, parts))
+    batches = (batch for table in found for batch in table.to_batches())
+    rows = pa.RecordBatchReader.from_batches(SCHEMA, batches)
     with tempfile.TemporaryDirectory() as spill, duckdb.connect() as database:
         database.execute(f"SET threads = 1; SET memory_limit = '{_SORT_MEMORY}'")
         database.execute(f"SET temp_directory = '{spill}'")
@@ -77,8 +106,7 @@ def find(folder: str, key: str) -> list[dict[str, str | int]]:
     found: list[dict[str, str | int]] = []
     upper = key + "\U0010ffff"
     for file in storage.list_files(storage.join(folder, FOLDER)):
-        with storage.open_random(file.path) as source:
-            parquet = pq.ParquetFile(source)
+        with shards.open_part(file.path) as parquet:
             for group in range(parquet.num_row_groups):
                 bounds = parquet.metadata.row_group(group).column(0).statistics
                 if bounds is None or bounds.max < key or bounds.min > upper:

@@ -6,6 +6,7 @@ DIR/_rejects/part-00012-003.parquet  written last: the block's commit, even when
 DIR/_MANIFEST.json                 written last of all: a finished stage is known by it alone
 """
 
+import contextlib
 import dataclasses
 import hashlib
 import io
@@ -108,6 +109,27 @@ def write_part(folder: str, dataset: str, part: str, table: pa.Table, **footer: 
     return hashlib.sha256(data).hexdigest()
 
 
+@contextlib.contextmanager
+def open_part(path: str) -> Iterator[pq.ParquetFile]:
+    """A Parquet file of ours, for as long as the block lasts.
+
+    Raises:
+      UsageError: the file is not there or damaged, in its footer or in what the block reads of it.
+    """
+    try:
+        with storage.open_random(path) as source:
+            yield pq.ParquetFile(source)
+    except FileNotFoundError as error:
+        raise UsageError(f"{path} is gone; the job that wrote it must run again") from error
+    except (pa.ArrowInvalid, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # the disk's or the network's; of bytes that make no sense, no number is given
+        raise UsageError(
+            f"{path} is damaged ({' '.join(str(error).split())}); "
+            "run the job that wrote it again, with --overwrite"
+        ) from error
+
+
 def read_part(
     folder: str, dataset: str, part: str, record: type | None, columns: Sequence[str] | None = None
 ) -> pa.Table:
@@ -115,10 +137,10 @@ def read_part(
 
     Raises:
       SchemaMismatch: naming the first field that differs.
+      UsageError: the part is not there or damaged.
     """
     path = part_path(folder, dataset, part)
-    with storage.open_random(path) as source:
-        file = pq.ParquetFile(source)
+    with open_part(path) as file:
         if record is not None:
             check_schema(file.schema_arrow, record, path)
         return file.read(columns=list(columns) if columns else None, use_threads=False)
@@ -164,8 +186,8 @@ def commit_block(
 
 def read_commit(folder: str, part: str) -> Commit:
     """The commit of a block, from the footer of its `_rejects` part (no rows are read)."""
-    with storage.open_random(part_path(folder, REJECTS, part)) as source:
-        footer = pq.ParquetFile(source).schema_arrow.metadata
+    with open_part(part_path(folder, REJECTS, part)) as file:
+        footer = file.schema_arrow.metadata
     return Commit(**json.loads(footer[b"commit"]))
 
 

@@ -17,7 +17,7 @@ from instruct_imagen_data.stages.cells import ClusterCells, FindBands
 from instruct_imagen_data.stages.choose import ChooseRows, Limits
 from instruct_imagen_data.stages.duplicates import DropDuplicates, FindLinks
 from instruct_imagen_data.stages.duplicates.verdicts import Judge
-from instruct_imagen_data.stages.gather import GatherNeighbourhoods
+from instruct_imagen_data.stages.gather import GatherNeighbourhoods, index_rows
 from instruct_imagen_data.stages.mine import MineNeighbours
 from instruct_imagen_data.stages.phase import FinishPhase, ReadGroups
 from pipelines import job
@@ -128,6 +128,7 @@ def gather(root: beam.Pipeline, s: Settings) -> None:
             "edges": s.folder("duplicates"),
         },
         emptied=(pictures, storage.join(s.folder("cells"), "runs")),
+        indexed=index_rows,
     )
 
 

@@ -48,7 +48,7 @@ def test_index(tmp_path: Path, rows: int, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(index, "_ROWS_PER_GROUP", 64)
     monkeypatch.setattr(index, "_ROWS_PER_FILE", 256)
     folder = str(tmp_path)
-    index.build(folder, ["images", shards.REJECTS], PARTS)
+    index.build(folder, index.of_parts(folder, ["images", shards.REJECTS], PARTS))
     files = sorted((tmp_path / index.FOLDER).iterdir())
     assert len(files) == max(1, -(-rows // 256))
     tables = [pq.read_table(file) for file in files]
@@ -62,7 +62,7 @@ def test_the_same_parts_give_the_same_bytes(tmp_path: Path) -> None:
     fill(tmp_path, 500)
     found = []
     for _ in range(2):
-        index.build(str(tmp_path), ["images"], PARTS)
+        index.build(str(tmp_path), index.of_parts(str(tmp_path), ["images"], PARTS))
         found.append(
             io.BytesIO((tmp_path / index.FOLDER / "part-00000.parquet").read_bytes()).read()
         )

@@ -81,7 +81,8 @@ def finish(_: Any, folder: str, job: str, indexed: Sequence[str]) -> int:
     commits = list(shards.read_commits(folder))
     check_complete(folder, commits)
     manifest = manifest_of(job, commits)
-    index.build(folder, [*indexed, shards.REJECTS], [commit.part for commit in commits])
+    parts = [commit.part for commit in commits]
+    index.build(folder, index.of_parts(folder, [*indexed, shards.REJECTS], parts))
     shards.write_json(folder, shards.MANIFEST, manifest)
     return int(manifest["rows_in"])
 

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from apache_beam.metrics import Metrics
 from apache_beam.pvalue import PCollection
 
-from instruct_imagen_data import runs, schema, shards, storage, vectors
+from instruct_imagen_data import index, runs, schema, shards, storage, vectors
 from instruct_imagen_data.errors import ConservationError
 from instruct_imagen_data.runs import Group
 
@@ -79,8 +79,7 @@ def used_pictures(corpus: str, part: str, uses: pa.Table, splits: pa.Array) -> p
     """
     rows = uses["row"].to_numpy()
     found, first = [], 0
-    with storage.open_random(shards.part_path(corpus, "images", part)) as source:
-        file = pq.ParquetFile(source)
+    with shards.open_part(shards.part_path(corpus, "images", part)) as file:
         for group in range(file.num_row_groups):
             end = first + file.metadata.row_group(group).num_rows
             inside = rows[np.searchsorted(rows, first) : np.searchsorted(rows, end)]
@@ -225,6 +224,20 @@ class GatherNeighbourhoods(beam.PTransform):
         Metrics.counter("gather", NEIGHBOURHOODS).inc(rows[NEIGHBOURHOODS])
         sha256 = {NEIGHBOURHOODS: hashlib.sha256(data).hexdigest()}
         return {"rows": rows, "parts": [{"part": part, "rows": rows, "sha256": sha256}]}
+
+
+def index_rows(output: str) -> Iterator[pa.Table]:
+    """Where each key is in what `neighbours` wrote, but for verdicts/: they lie as the corpus."""
+    for dataset, columns in (("candidates", ["key"]), ("duplicates", ["key", "other"])):
+        for part in shards.list_parts(output, dataset):
+            table = shards.read_part(output, dataset, part, None, columns)
+            for column in columns:
+                yield index.places(dataset, part, table[column])
+    for part in shards.list_parts(output, NEIGHBOURHOODS):
+        table = shards.read_part(output, NEIGHBOURHOODS, part, None, ["members.list.element.key"])
+        keys = pc.struct_field(pc.list_flatten(table["members"]), "key")
+        rows = np.repeat(np.arange(table.num_rows), MEMBERS)
+        yield index.places(NEIGHBOURHOODS, part, keys, rows=rows)
 
 
 def _all_references(folder: str) -> Iterator[tuple[str, runs.Ref]]:

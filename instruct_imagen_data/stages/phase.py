@@ -2,13 +2,14 @@
 
 import dataclasses
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import apache_beam as beam
+import pyarrow as pa
 from apache_beam.pvalue import PBegin, PCollection
 
-from instruct_imagen_data import runs, shards, storage
+from instruct_imagen_data import index, runs, shards, storage
 from instruct_imagen_data.runs import Group
 
 
@@ -63,6 +64,7 @@ class FinishPhase(beam.PTransform):
       start: What the sum starts from: the names that a manifest always has.
       copied: Entry to directory of another phase in whose manifest it is found.
       emptied: Directories of large intermediate files, deleted first.
+      indexed: Gives the rows of the folder's index; none is written without it.
     """
 
     folder: str
@@ -70,6 +72,7 @@ class FinishPhase(beam.PTransform):
     start: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     copied: Mapping[str, str] = dataclasses.field(default_factory=dict)
     emptied: tuple[str, ...] = ()
+    indexed: Callable[[str], Iterable[pa.Table]] | None = None
 
     def expand(self, summaries: PCollection[dict[str, Any]]) -> PCollection[None]:
         return summaries | beam.CombineGlobally(merge) | "Manifest" >> beam.Map(self.write)
@@ -77,6 +80,8 @@ class FinishPhase(beam.PTransform):
     def write(self, summary: dict[str, Any]) -> None:
         """The last step of the graph: a phase is known to be finished by its manifest alone."""
         found = {name: _entry(folder, name) for name, folder in self.copied.items()}
+        if self.indexed is not None:
+            index.build(self.folder, self.indexed(self.folder))
         for folder in self.emptied:
             storage.delete(folder)
         content = merge([self.start, summary]) | found

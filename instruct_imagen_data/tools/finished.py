@@ -4,6 +4,7 @@ Only the columns that a query names are read, part by part, through the one stor
 directory in a bucket is read like one on a disk.
 """
 
+import contextlib
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -12,7 +13,6 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
-import pyarrow.parquet as pq
 
 from instruct_imagen_data import index, schema, shards, storage
 from instruct_imagen_data.errors import UsageError
@@ -65,8 +65,8 @@ class Finished:
         files = storage.list_files(storage.join(self.folder, dataset))
         places = [file.path for file in files if file.name.endswith(".parquet")]
         if places:
-            with storage.open_random(places[0]) as source:
-                shards.check_schema(pq.read_schema(source), record, places[0])
+            with shards.open_part(places[0]) as file:
+                shards.check_schema(file.schema_arrow, record, places[0])
         return self._dataset(places, schema.schema_of(record).remove_metadata())
 
     def index(self) -> ds.Dataset:
@@ -153,6 +153,25 @@ def connect(jobs: Jobs) -> duckdb.DuckDBPyConnection:
     return database
 
 
+@contextlib.contextmanager
+def reading() -> Iterator[None]:
+    """For queries: a part that DuckDB cannot read is told of as `shards.open_part` does.
+
+    Raises:
+      UsageError: a part is damaged.
+    """
+    try:
+        yield
+    except duckdb.Error as error:
+        _, found, reason = str(error).partition("reading the stream registered as ")
+        if not found:
+            raise
+        raise UsageError(
+            f"a part is damaged ({' '.join(reason.split())}); "
+            "run the job that wrote it again, with --overwrite"
+        ) from error
+
+
 def read_rows(
     folder: str, dataset: str, places: Iterable[tuple[str, int]], columns: Sequence[str] | None
 ) -> dict[tuple[str, int], dict[str, Any]]:
@@ -166,8 +185,7 @@ def read_rows(
         wanted.setdefault(part, []).append(row)
     found: dict[tuple[str, int], dict[str, Any]] = {}
     for part, rows in sorted(wanted.items()):
-        with storage.open_random(shards.part_path(folder, dataset, part)) as source:
-            file = pq.ParquetFile(source)
+        with shards.open_part(shards.part_path(folder, dataset, part)) as file:
             first = 0
             for group in range(file.num_row_groups):
                 end = first + file.metadata.row_group(group).num_rows
@@ -183,8 +201,7 @@ def read_rows(
 def members(job: Finished) -> Iterator[tuple[str, pa.Table]]:
     """(part, its `id` and `keys`) of each part of neighbourhoods/, no picture read."""
     for part in shards.list_parts(job.folder, "neighbourhoods"):
-        with storage.open_random(shards.part_path(job.folder, "neighbourhoods", part)) as source:
-            file = pq.ParquetFile(source)
+        with shards.open_part(shards.part_path(job.folder, "neighbourhoods", part)) as file:
             leaves = [file.schema.column(i).path for i in range(len(file.schema))]
             (key,) = [one for one in leaves if one.startswith("members.") and one.endswith(".key")]
             table = file.read(columns=["id", key], use_threads=False)

@@ -25,6 +25,7 @@ from instruct_imagen_data.schema import (
     Score,
     Verdict,
 )
+from instruct_imagen_data.stages.gather import index_rows
 
 CUT, FLOOR, SIMILARITY, COSINE = 5.0, 2.0, 0.2, 0.9
 HOSTILE = 'a <script>alert("1")</script> & more'
@@ -174,7 +175,8 @@ def write_corpus(
         shards.commit_block(
             folder, f"0000{part}-000", tables, rows_in=len(half) + len(rejects), last=True
         )
-    index.build(folder, ["images", shards.REJECTS], shards.list_parts(folder, "images"))
+    parts = shards.list_parts(folder, "images")
+    index.build(folder, index.of_parts(folder, ["images", shards.REJECTS], parts))
     settings = {"models": "embedded", "precision": "fp32", "weights": {"quality": "ab" * 32}}
     inputs = {"00000.tar": 10, "00001.tar": 10}
     job = {"job": "corpus", "settings": settings, "inputs": inputs, "paths": {}}
@@ -216,6 +218,7 @@ def write_neighbours(folder: str, rows: list[Row], halves: list[range]) -> None:
         if row.fate in ("", "band")
     ]
     shards.write_part(folder, "candidates", "00000", schema.table_of(Candidates, near))
+    index.build(folder, index_rows(folder))
     settings = {
         "models": "embedded",
         "overlap": 1,

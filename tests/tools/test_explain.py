@@ -1,7 +1,11 @@
 """`explain` for a row of each fate, by each kind of name."""
 
 import json
+import shutil
+from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from instruct_imagen_data import cli
@@ -109,11 +113,6 @@ def test_unknown_and_ambiguous_names_are_one_line(web, capsys) -> None:
 
 
 def test_rows_of_one_key_are_listed(tmp_path, web, capsys) -> None:
-    import shutil
-
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     folder = tmp_path / "corpus"
     shutil.copytree(web.corpus, folder)
     (file,) = (folder / "_index").glob("*.parquet")
@@ -125,3 +124,30 @@ def test_rows_of_one_key_are_listed(tmp_path, web, capsys) -> None:
     assert "names 2 rows" in error
     assert "00009.tar#1" in error
     assert "give an origin" in error
+
+
+@pytest.mark.parametrize(
+    "part",
+    ["corpus/images", "corpus/scores", "corpus/_index", "near/verdicts", "near/candidates",
+     "near/neighbourhoods", "near/_index"],
+)  # fmt: skip
+def test_a_damaged_part_is_named_in_one_line(part, tmp_path, web, capsys) -> None:
+    for folder in web.folders:
+        shutil.copytree(folder, tmp_path / Path(folder).name)
+    files = sorted((tmp_path / part).iterdir())
+    for file in files[-1:] if part == "corpus/scores" else files:
+        data = file.read_bytes()
+        file.write_bytes(data[: len(data) // 2])
+    folders = [str(tmp_path / Path(folder).name) for folder in web.folders]
+    row = (
+        web.rows[-1] if part in ("corpus/images", "corpus/scores", "near/verdicts") else web.rows[3]
+    )
+    verbs = [["explain", row.key, *folders]]
+    if "_index" not in part and "candidates" not in part:
+        verbs.append(["report", *folders, "--output", str(tmp_path / "report.html")])
+    for verb in verbs:
+        assert cli.main(verb) == 2, verb
+        error = capsys.readouterr().err.strip().splitlines()[-1]
+        assert "is damaged" in error
+        assert part in error
+        assert "--overwrite" in error

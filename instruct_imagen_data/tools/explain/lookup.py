@@ -8,9 +8,8 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from instruct_imagen_data import index, keys, storage
+from instruct_imagen_data import index, keys, shards, storage
 from instruct_imagen_data.errors import UsageError
 from instruct_imagen_data.tools.finished import Finished
 
@@ -69,8 +68,7 @@ def _by_origin(corpus: Finished, origins: Sequence[str]) -> list[dict[str, Any]]
     found: list[dict[str, Any]] = []
     wanted = pa.array(origins, pa.string())
     for file in storage.list_files(storage.join(corpus.folder, index.FOLDER)):
-        with storage.open_random(file.path) as source:
-            parquet = pq.ParquetFile(source)
+        with shards.open_part(file.path) as parquet:
             for group in range(parquet.num_row_groups):
                 column = parquet.read_row_group(group, columns=["origin"], use_threads=False)
                 mask = pc.is_in(column["origin"], value_set=wanted)

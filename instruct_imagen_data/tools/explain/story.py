@@ -8,9 +8,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from instruct_imagen_data import index, schema, shards, storage
+from instruct_imagen_data import index, schema, shards
 from instruct_imagen_data.tools import finished, reasons
 from instruct_imagen_data.tools.explain.lookup import Place
 from instruct_imagen_data.tools.finished import Finished, Jobs
@@ -99,26 +98,16 @@ def _picture(corpus: Finished, key: str) -> Record:
     return _rows(corpus, "images", [where], ("key", "origin", "caption"))[0]
 
 
-def _find(job: Finished, dataset: str, column: str, key: str) -> Iterator[Record]:
-    """Rows of a dataset by a key column; of the other columns only what is needed is read."""
-    for part in shards.list_parts(job.folder, dataset):
-        with storage.open_random(shards.part_path(job.folder, dataset, part)) as source:
-            file = pq.ParquetFile(source)
-            for group in range(file.num_row_groups):
-                keys = file.read_row_group(group, columns=[column], use_threads=False)[column]
-                mask = pc.equal(keys, key)
-                if pc.any(mask).as_py():
-                    yield from (
-                        file.read_row_group(group, use_threads=False).filter(mask).to_pylist()
-                    )
+def _find(job: Finished, dataset: str, key: str) -> dict[tuple[str, int], Record]:
+    """Rows of a dataset that the job's index has under a key, by place; no pictures."""
+    found = [row for row in index.find(job.folder, key) if row["dataset"] == dataset]
+    where = sorted({(str(row["part"]), int(row["row"])) for row in found})
+    return finished.read_rows(job.folder, dataset, where, None)
 
 
 def _duplicates(corpus: Finished, job: Finished, key: str) -> list[Record]:
     """The edges of a picture in the duplicate graph, with the picture at the other end."""
-    edges = [
-        *_find(job, "duplicates", "key", key),
-        *(edge for edge in _find(job, "duplicates", "other", key) if edge["key"] != key),
-    ]
+    edges = list(_find(job, "duplicates", key).values())
     ends = [edge.pop("key") if edge["other"] == key else edge["other"] for edge in edges]
     return [
         {name: edge[name] for name in ("evidence", "cosine", "hamming")} | _picture(corpus, end)
@@ -128,25 +117,16 @@ def _duplicates(corpus: Finished, job: Finished, key: str) -> list[Record]:
 
 def _candidates(corpus: Finished, job: Finished, key: str) -> list[Record]:
     """A seed's list of nearest pictures; empty for a picture that was no seed."""
-    for row in _find(job, "candidates", "key", key):
+    for row in _find(job, "candidates", key).values():
         pairs = zip(row["neighbours"], row["similarities"], strict=True)
         return [{"cosine": cosine} | _picture(corpus, other) for other, cosine in pairs]
     return []
 
 
 def _neighbourhoods(job: Finished, key: str) -> Iterator[Record]:
-    """The neighbourhoods that a picture is in; at most as many as the job's overlap."""
-    left = int(job.settings["overlap"])
-    for part, table in finished.members(job):
-        inside = pc.equal(pc.list_flatten(table["keys"]), key)
-        owners = pc.list_parent_indices(table["keys"]).filter(inside).to_pylist()
-        for row in owners:
-            columns = ("id", "domain", "cluster", "split", "members", "similarities")
-            found = finished.read_rows(job.folder, "neighbourhoods", [(part, row)], columns)
-            yield _without_pictures(found[part, row]) | {"part": part, "row": row}
-            left -= 1
-        if left <= 0:
-            return
+    """The neighbourhoods that a picture is in."""
+    for (part, row), found in _find(job, "neighbourhoods", key).items():
+        yield _without_pictures(found) | {"part": part, "row": row}
 
 
 def _without_pictures(row: Mapping[str, Any]) -> Record:

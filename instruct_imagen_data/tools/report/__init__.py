@@ -27,8 +27,9 @@ class Options:
 def execute(options: Options) -> int:
     """Writes the page; prints its place and, where there is a truth, the table."""
     jobs = finished.open_jobs(options.directories)
-    rows = truth.measure(options.truth, jobs) if options.truth else []
-    html = page.render(jobs, rows).encode()
+    with finished.reading():
+        rows = truth.measure(options.truth, jobs) if options.truth else []
+        html = page.render(jobs, rows).encode()
     try:
         storage.write_bytes(options.output, html)
     except OSError as error:
