@@ -17,7 +17,11 @@ _SENTENCES = 2  # of each domain, drawn for a step
 
 
 class Rows:
-    """Draws which pictures make a batch: two views of each entity, and reject classes."""
+    """Draws which pictures make a batch: two views of each entity, and reject classes.
+
+    Half of the batches hold the entities of a few domains only, several of each noun: what
+    neighbourhoods are mined among.
+    """
 
     def __init__(self, pictures: Pictures, entities: int, rejects: int) -> None:
         self._entities = entities
@@ -26,12 +30,24 @@ class Rows:
         order = np.argsort(pictures.entity, kind="stable")
         order = order[pictures.entity[order] >= 0]
         self._views = np.split(order, np.flatnonzero(np.diff(pictures.entity[order])) + 1)
+        first = np.array([views[0] for views in self._views])
+        self._noun, self._domain = pictures.noun[first], pictures.domain[first]
 
     def draw(self, rng: np.random.Generator) -> np.ndarray:
         """Row numbers [2 * entities + rejects]."""
-        chosen = rng.choice(len(self._views), self._entities, replace=False)
-        pairs = [rng.choice(self._views[i], 2, replace=False) for i in chosen]
+        chosen = self._near(rng) if rng.random() < 0.5 else rng.permutation(len(self._views))
+        pairs = [rng.choice(self._views[i], 2, replace=False) for i in chosen[: self._entities]]
         return np.concatenate([*pairs, rng.choice(self._rejects, self._count, replace=False)])
+
+    def _near(self, rng: np.random.Generator) -> np.ndarray:
+        """Entities, two of each noun, of domains in a drawn order."""
+        order = rng.permutation(len(self._views))
+        rank = np.empty(len(order), np.int64)  # of an entity among those of its noun
+        for noun in np.unique(self._noun):
+            inside = order[self._noun[order] == noun]
+            rank[inside] = np.arange(len(inside))
+        turn = rng.permutation(self._domain.max() + 1)[self._domain]
+        return np.lexsort((rank, turn, rank // 2))
 
 
 class Texts:

@@ -21,6 +21,8 @@ MERGES = 3070  # of open_clip's vocabulary: the first and most frequent ones
 _COPY_COSINE = 0.985  # near-copies are drawn together until here,
 _VIEW_COSINE = 0.85  # and different pictures of one noun apart until here
 _APART_WEIGHT = 20.0
+_TOGETHER_WEIGHT = 0.5
+_TOGETHER_SCALE = 10.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,9 +70,9 @@ def train(
 ) -> None:
     """Trains open_clip's network in place.
 
-    Four terms: the contrast of pictures and texts; the noun and the domain of a picture by
-    sentences about all nouns and by the model set's own; and near-copies drawn together, apart
-    from other pictures of their noun.
+    Five terms: the contrast of pictures and texts; the noun and the domain of a picture by
+    sentences about all nouns and by the model set's own; pictures of one noun nearer to each other
+    than to the rest; and near-copies drawn together, apart from other pictures of their noun.
     """
     torch.manual_seed(seed)
     rng = np.random.Generator(np.random.PCG64(seed))
@@ -104,7 +106,7 @@ def _loss(
     recipe: Recipe,
     rng: np.random.Generator,
 ) -> Tensor:
-    """The sum of the four terms for the pictures of these rows."""
+    """The sum of the five terms for the pictures of these rows."""
     seen = augment(pictures.clip[rows], side, rng)
     copied = rng.choice(len(rows), recipe.copies, replace=False)
     pixels = np.concatenate((seen, near_copies(seen[copied], rng)))
@@ -127,6 +129,7 @@ def _loss(
         + functional.cross_entropy(scale * vectors @ noun_vectors.T, noun, ignore_index=-1)
         # the rule that corpora are sorted by, `annotators.domains.route`
         + functional.cross_entropy(recipe.logit_scale * vectors @ means.T, domain)
+        + _TOGETHER_WEIGHT * _together(vectors, noun)
         + _APART_WEIGHT * _spread(vectors, copies, copied, pictures.noun[rows])
     )
 
@@ -167,6 +170,21 @@ def _contrast(logits: Tensor, match: Tensor) -> Tensor:
     to_text = functional.cross_entropy(logits, match / match.sum(1, keepdim=True))
     to_image = functional.cross_entropy(logits.T, match.T / match.sum(0)[:, None])
     return (to_text + to_image) / 2
+
+
+def _together(vectors: Tensor, noun: Tensor) -> Tensor:
+    """The contrast of pictures [n, d] with each other, those of one noun the right ones.
+
+    Neighbourhoods are found among pictures alone, so pictures are trained against pictures too.
+    Source: Khosla et al. 2020, equation 2.
+    """
+    shown = noun >= 0
+    vectors, noun = vectors[shown], noun[shown]
+    own = torch.eye(len(noun), dtype=torch.bool)
+    logits = (_TOGETHER_SCALE * vectors @ vectors.T).masked_fill(own, -torch.inf)
+    same = (noun[:, None] == noun[None]) & ~own
+    chances = logits.log_softmax(dim=1).masked_fill(~same, 0)
+    return -(chances.sum(dim=1) / same.sum(dim=1).clamp(min=1)).mean()
 
 
 def _spread(vectors: Tensor, copies: Tensor, copied: np.ndarray, noun: np.ndarray) -> Tensor:

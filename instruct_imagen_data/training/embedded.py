@@ -48,11 +48,11 @@ class Options:
     """
 
     workdir: str
-    seeds: tuple[int, ...] = (10001, 10002, 10003)
-    per_noun: int = 4
+    seeds: tuple[int, ...] = (10001, 10002, 10003, 10004, 10005, 10006)
+    per_noun: int = 6
     views: int = 6
-    clip_steps: int = 5200
-    clip_small_steps: int = 3900
+    clip_steps: int = 7000
+    clip_small_steps: int = 5200
     nima_steps: int = 1000
     evaluation_seed: int = 20001
     evaluation_pairs: int = 600
