@@ -76,21 +76,38 @@ def make(options: Options) -> int:
     if options.clip_steps:
         _train_clip(models, shown, options)
     trained = time.monotonic()
-    record = {
+    _record(options, models, (rendered - started, trained - rendered), len(shown))
+    return 0
+
+
+def _record(
+    options: Options, models: ModelSet, seconds: tuple[float, float], pictures: int
+) -> None:
+    """Writes how the networks that were trained came about, and what all of them now score.
+
+    Args:
+      seconds: of rendering and of training.
+    """
+    path = models.image_text.weights.path.parent / "TRAINING.json"
+    record = json.loads(path.read_text()) if path.exists() else {}
+    made = {
         "command": "python -m instruct_imagen_data.training.embedded " + " ".join(sys.argv[1:]),
         "options": {**dataclasses.asdict(options), "workdir": "..."},
-        "pictures": len(shown),
-        "minutes": {
-            "rendering": round((rendered - started) / 60, 1),
-            "training": round((trained - rendered) / 60, 1),
-        },
+        "pictures": pictures,
+        "minutes": dict(
+            zip(("rendering", "training"), (round(one / 60, 1) for one in seconds), strict=True)
+        ),
         "torch": torch.__version__,
-        "scores": _evaluate(options),
     }
+    record |= {
+        name: made
+        for name, steps in (("clip", options.clip_steps), ("nima", options.nima_steps))
+        if steps
+    }
+    record["scores"] = _evaluate(options)
     text = json.dumps(record, indent=2, default=list) + "\n"
-    (models.image_text.weights.path.parent / "TRAINING.json").write_text(text)
+    path.write_text(text)
     _LOG.info("%s", text)
-    return 0
 
 
 def _train_clip(models: ModelSet, shown: Pictures, options: Options) -> None:

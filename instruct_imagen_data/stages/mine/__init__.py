@@ -3,7 +3,8 @@
 FACTS 21: the paper takes the ten nearest candidates of a mined cluster, removes near-duplicates and
 truncates to five. Here a cluster gives as many neighbourhoods as it can, from many seeds; each
 seed's ten nearest are searched in its own cluster and the three nearest to it, among pictures that
-are no duplicates any more; and any two of the five are below the duplicate level.
+are no duplicates any more. Every two of the five are in the context band, not each with the seed
+alone: a picture that lies between two things does not bring them together.
 """
 
 import dataclasses

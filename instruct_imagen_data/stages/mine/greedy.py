@@ -52,16 +52,16 @@ def seed_order(cell: Cell) -> npt.NDArray[np.int64]:
     return np.lexsort((drawn, follows, cell.clusters))
 
 
-def pick(dots: npt.NDArray[np.float32], upper: int) -> list[int]:
-    """The first rows, 0 always and five at most, of which no two reach the duplicate level.
+def pick(dots: npt.NDArray[np.float32], band: Band) -> list[int]:
+    """The first rows, 0 always and five at most, of which every two are in the band.
 
     Args:
       dots: [c, c] of a seed (0) and its candidates, nearest first.
     """
-    near = (dots >= upper).tolist()
+    fits = ((dots >= band.lower) & (dots < band.upper)).tolist()
     chosen = [0]
-    for candidate in range(1, len(near)):
-        if not any(near[candidate][one] for one in chosen):
+    for candidate in range(1, len(fits)):
+        if all(fits[candidate][one] for one in chosen):
             chosen.append(candidate)
             if len(chosen) == MEMBERS:
                 break
@@ -69,8 +69,8 @@ def pick(dots: npt.NDArray[np.float32], upper: int) -> list[int]:
 
 
 def mine(cell: Cell, band: Band, overlap: int) -> Mined:
-    """Neighbourhoods of a cell: each seed with the first four of its list that are in the band, not
-    used up, and no near-duplicates of each other.
+    """Neighbourhoods of a cell: each seed with the first four of its list that are not used up and,
+    every two, in the band.
     """
     found, dots = lists = nearest_rows(cell)
     inside = (dots >= band.lower) & (dots < band.upper)
@@ -88,7 +88,7 @@ def mine(cell: Cell, band: Band, overlap: int) -> Mined:
             continue
         rows = np.array([seed, *free])
         among = cell.vectors[rows] @ cell.vectors[rows].T
-        chosen = pick(among, band.upper)
+        chosen = pick(among, band)
         if len(chosen) == MEMBERS:
             members.append(rows[chosen])
             pairs.append(among[np.ix_(chosen, chosen)][PAIRS])
@@ -109,7 +109,7 @@ def reasons(
 
     `no_neighbours`: fewer than four candidates. `band`: fewer than four inside the band; the value
     is the cosine of the fourth candidate. `leftover`: enough, but they were used by others, or are
-    near-duplicates of each other.
+    near-duplicates of each other, or too far apart.
     """
     found, dots = mined.lists
     used = np.zeros(len(found), bool)
