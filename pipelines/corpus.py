@@ -129,7 +129,7 @@ def plan(options: Options) -> job.Plan:
         settings=settings,
         inputs={one.name: one.size for one in inputs},
         paths={one.name: one.path for one in inputs},
-        phases=[job.Phase(VERB, options.output, build, parts=parts, rows=rows)],
+        phases=[job.Phase(VERB, [options.output], build, parts=parts, rows=rows)],
         grows=True,
         size=sum(one.size for one in inputs),
     )

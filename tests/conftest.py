@@ -212,6 +212,20 @@ def finished_corpus(web: Path, between_workers: Path, shell: Callable[..., Any])
 
 
 @pytest.fixture(scope="session")
+def finished_neighbourhoods(
+    finished_corpus: Path, between_workers: Path, shell: Callable[..., Any]
+) -> Path:
+    """Neighbourhoods and verdicts of `finished_corpus`, beside it; made once a test run."""
+    folder = between_workers / "finished-neighbourhoods"
+    with _locked(between_workers / "finished-neighbourhoods.lock"):
+        if not (folder / "_MANIFEST.json").exists():
+            done = shell("neighbours", "--corpus", finished_corpus, "--output", folder)
+            _, error = done.communicate()
+            assert done.returncode == 0, error
+    return folder
+
+
+@pytest.fixture(scope="session")
 def go_tool() -> Callable[[str], Path]:
     """go_tool(name): a program of GO_TOOLS, built once into the checkout's cache."""
 

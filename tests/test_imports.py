@@ -11,7 +11,7 @@ OURS = ("instruct_imagen_data", "pipelines", "model")
 TORCH = {"torch", "torchvision", "timm", "open_clip", "controlnet_aux", "diffusers", "transformers"}
 CONTRACT = {
     "errors", "schema", "keys", "images", "instructions", "tasks", "storage", "shards", "index",
-    "runs", "vectors", "cell",
+    "licences", "runs", "vectors", "cell",
 }  # fmt: skip
 
 
@@ -59,8 +59,8 @@ BEAM_IN = {"stages", "pipelines"}
 TORCH_AT_TOP_IN = {"training", "model"}
 # Stages share the primitives of blocks and runs, jobs share `job`; else files are apart.
 SHARED_FILES = {
-    "stages": {"blocks", "annotate", "formats", "runs", "phase"},
-    "pipelines": {"job", "runners", "progress"},
+    "stages": {"blocks", "annotate", "derived", "formats", "kept", "runs", "phase"},
+    "pipelines": {"job", "outputs", "runners", "progress"},
 }
 
 
