@@ -6,7 +6,7 @@ import sys
 import apache_beam as beam
 
 from instruct_imagen_data import images, schema, shards
-from instruct_imagen_data.annotators import model_set, weights
+from instruct_imagen_data.annotators import model_set
 from instruct_imagen_data.annotators.precision import resolve_precision
 from instruct_imagen_data.errors import UsageError
 from instruct_imagen_data.stages import formats
@@ -103,8 +103,7 @@ def plan(options: Options) -> job.Plan:
     columns = formats.Columns(options.image_column, options.caption_column, options.url_column)
     inputs = _inputs(options, columns)
     models = model_set.load_set(options.models)
-    for file in models.weights:
-        weights.fetch(file)
+    files = models.hashes()  # of the networks that measure a corpus; fetches what is missing
     precision = resolve_precision(options.precision, options.device)
     # The name of a shipped set, or a path that workers elsewhere in the tree find too.
     name = options.models if models.path.stem == options.models else str(models.path)
@@ -122,7 +121,7 @@ def plan(options: Options) -> job.Plan:
         options,
         models=name,
         precision=precision,
-        weights=models.hashes(),
+        weights=files,
         records=schema.versions(schema.Image, schema.Score, schema.RejectRow),
     )
     return job.Plan(

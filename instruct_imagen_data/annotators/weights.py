@@ -25,7 +25,7 @@ class Weights:
     """One weight file of a model set.
 
     Attributes:
-        role: What it serves: quality, image_text.
+        role: What it serves: quality, image_text, depth ...
         path: Where the file is, or is to be put; absolute.
         sha256: Hex digest the file must have, or `UNVERIFIED`.
         url: Where it is published, or None for a file that is only local.
@@ -53,7 +53,11 @@ def cache_folder() -> Path:
 
 
 def sha256_of(path: Path) -> str:
-    """Hex sha256 of a file."""
+    """Hex sha256 of a file, or of a folder's files with their names below it."""
+    if path.is_dir():
+        files = sorted(one for one in path.rglob("*") if one.is_file())
+        lines = [f"{sha256_of(one)}  {one.relative_to(path).as_posix()}\n" for one in files]
+        return hashlib.sha256("".join(lines).encode()).hexdigest()
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

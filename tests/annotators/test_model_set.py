@@ -1,6 +1,9 @@
 """Model sets: what is read from a TOML, and one clear line for everything that is wrong."""
 
+import dataclasses
+import hashlib
 import io
+import json
 import shutil
 import urllib.request
 from pathlib import Path
@@ -15,9 +18,11 @@ from instruct_imagen_data.annotators.domains import route, sentence_vectors
 from instruct_imagen_data.annotators.model_set import (
     Domain,
     QualityRole,
+    Role,
     Weights,
     check,
     load_networks,
+    load_role,
     load_set,
 )
 from instruct_imagen_data.annotators.precision import cpu_has_bf16, resolve_precision
@@ -46,7 +51,8 @@ def test_shipped_sets_read(name: str) -> None:
     models = load_set(name)
     assert models.name == name
     assert all(len(one.sentences) >= 4 for one in (*models.domains, *models.rejects))
-    assert {weights.role for weights in models.weights} == {"quality", "image_text"}
+    assert {"quality", "image_text"} <= {weights.role for weights in models.weights}
+    assert set(models.roles) == {weights.role for weights in models.weights}
     assert all(weights.licence and weights.source for weights in models.weights)
 
 
@@ -140,6 +146,47 @@ def test_hashes_tell_settings_that_scores_depend_on(toml: Path) -> None:
     after = load_set(str(toml)).hashes()
     assert after.pop("set") != before.pop("set")
     assert after == before
+
+
+def test_a_corpus_hashes_only_the_networks_that_measured_it(toml: Path) -> None:
+    """Written as before there were other roles: corpora of then are continued, not refused."""
+    role = Role("captioner", None, {"folder": toml.parent}, "MIT")
+    models = dataclasses.replace(load_set(str(toml)), captioner=role)
+    quality, pairs = models.quality, models.image_text
+    files = {name: sha256_of(path) for name, path in pairs.config.items()}
+    settings = [
+        [quality.network, dict(quality.config)],
+        [quality.direction, quality.low, quality.high],
+        [pairs.network, files],
+        [pairs.logit_scale, pairs.min_probability],
+        [pairs.min_margin],
+        [[one.name, one.sentences] for one in (*models.domains, *models.rejects)],
+    ]
+    expected = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+    assert models.hashes()["set"] == expected
+    assert set(models.hashes(("captioner",))) == {"set"}
+    before = models.hashes(("quality", "captioner"))
+    assert before == models.hashes(("captioner", "quality"))
+    (toml.parent / "more").write_text("of the folder in the config")
+    after = models.hashes(("quality", "captioner"))
+    assert after["set"] != before["set"]
+    assert after["quality"] == before["quality"] == models.quality.weights.sha256
+
+
+def test_a_role_that_the_set_lacks_is_named(toml: Path) -> None:
+    models = load_set(str(toml))
+    assert "contour" not in models.roles
+    for use in (lambda: load_role(models, "contour"), lambda: models.hashes(("contour",))):
+        with pytest.raises(UsageError, match=r"'contour' network: add a table \[contour\] with"):
+            use()
+
+
+def test_a_path_in_a_config_that_leads_nowhere_is_named(toml: Path) -> None:
+    gone = dataclasses.replace(
+        load_set(str(toml)), depth=Role("d", None, {"second": toml.parent / "none"}, "MIT")
+    )
+    with pytest.raises(UsageError, match=r"depth: nothing at .*none, which its config calls 'sec"):
+        gone.hashes(("depth",))
 
 
 def local(tmp_path: Path, sha256: str) -> tuple[Weights, Path]:
