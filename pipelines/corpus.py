@@ -7,12 +7,12 @@ import apache_beam as beam
 
 from instruct_imagen_data import images, schema, shards
 from instruct_imagen_data.annotators import model_set
-from instruct_imagen_data.annotators.precision import resolve_precision
+from instruct_imagen_data.annotators.precision import check_device, resolve_precision
 from instruct_imagen_data.errors import UsageError
 from instruct_imagen_data.stages import formats
 from instruct_imagen_data.stages.blocks import WriteBlocks
 from instruct_imagen_data.stages.finish import Finish
-from instruct_imagen_data.stages.measure import Measure, Setup, check_device
+from instruct_imagen_data.stages.measure import Measure, Setup
 from instruct_imagen_data.stages.read import (
     Input,
     ReadBlocks,

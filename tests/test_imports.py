@@ -61,7 +61,7 @@ TORCH_AT_TOP_IN = {"training", "model"}
 # Stages share the primitives of blocks and runs, jobs share `job`; else files are apart.
 SHARED_FILES = {
     "stages": {"blocks", "annotate", "derived", "formats", "kept", "runs", "phase"},
-    "pipelines": {"job", "outputs", "runners", "progress"},
+    "pipelines": {"derivation", "job", "outputs", "runners", "progress"},
 }
 
 

@@ -1,4 +1,4 @@
-"""Which number format inference runs in: resolved once, where the job is launched."""
+"""On which device and in which number format inference runs: resolved once, at the launch."""
 
 from pathlib import Path
 from typing import Literal, cast
@@ -23,6 +23,18 @@ def cpu_has_bf16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
         if name.strip() in ("flags", "Features"):
             return not _CPU_FLAGS.isdisjoint(value.split())
     return False
+
+
+def check_device(device: str) -> None:
+    """Raises UsageError for a device that is not known, or not there."""
+    if device == "cpu":
+        return
+    if device != "cuda":
+        raise UsageError(f"--device {device}: known are cpu and cuda")
+    import torch
+
+    if not torch.cuda.is_available():
+        raise UsageError("--device cuda: no GPU is seen here; use --device cpu")
 
 
 def resolve_precision(asked: str, device: str = "cpu") -> Precision:

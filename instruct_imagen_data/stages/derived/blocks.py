@@ -1,10 +1,4 @@
-"""Derived rows: how blocks of source rows become parts of one dataset, or of several at once.
-
-A SourceBlock holds the rows of one part; a function of (block, networks) makes of it, for each
-dataset that lacks the part, rows and rejects (`Made`); the rows are written as
-`OUTPUT/DATASET/part-X.parquet`, then the rejects as `OUTPUT/DATASET/_rejects/part-X.parquet`, which
-is the commit. Every dataset has its own rejects, and conserves its sources on its own.
-"""
+"""Blocks of source rows become parts of one dataset, or of several at once."""
 
 import dataclasses
 import functools
@@ -17,11 +11,10 @@ import pyarrow as pa
 from apache_beam.metrics import Metrics
 from apache_beam.pvalue import PCollection
 
-from instruct_imagen_data import keys, licences, schema, shards, storage
+from instruct_imagen_data import schema, shards, storage
 from instruct_imagen_data.errors import ConservationError
-from instruct_imagen_data.schema import Check, Derived, RejectRow
+from instruct_imagen_data.schema import Derived, RejectRow
 from instruct_imagen_data.stages.annotate import Annotate
-from instruct_imagen_data.stages.blocks import Reject
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -90,57 +83,6 @@ class DerivedBlock:
 def made(rows: Sequence[Derived], rejects: Sequence[RejectRow]) -> Made:
     """Records as what a dataset gets."""
     return Made(schema.table_of(Derived, rows), schema.table_of(RejectRow, rejects))
-
-
-def describe(image: schema.Image, reject: Reject, stage: str) -> RejectRow:
-    """The reject row of a corpus' picture."""
-    return RejectRow(
-        key=image.key,
-        origin=image.origin,
-        url=image.url,
-        stage=stage,
-        reason=reject.reason,
-        detail=reject.detail,
-        sha256=image.sha256,
-        survivor="",
-        value=reject.value,
-        threshold=reject.limit,
-    )
-
-
-@dataclasses.dataclass(frozen=True)
-class Terms:
-    """What every derived row must fulfil, whatever it is made of.
-
-    Attributes:
-      licences: One of licences.CHOICES.
-      min_check: Least value of a row's worst check, from 0 to 1.
-    """
-
-    licences: str = "all"
-    min_check: float = 0.0
-
-    def licence(self, parents: Iterable[str]) -> str:
-        """The licence of a row, from those of its parents and of the networks that made it.
-
-        Raises:
-          Reject: `licence`: only commercial use will do, and one is not known to allow it.
-        """
-        joined = keys.join_licences(parents)
-        if self.licences == "commercial" and not licences.allows_commercial_use(joined):
-            raise Reject("licence", joined)
-        return joined
-
-    def check(self, checks: Sequence[Check]) -> tuple[Check, ...]:
-        """The checks of a row, as they are; the worst condition decides (FACTS 39, 110).
-
-        Raises:
-          Reject: `check`: the worst of them is below the limit; names it.
-        """
-        worst = min(checks, key=lambda one: one.value, default=None)
-        if worst is not None and worst.value < self.min_check:
-            raise Reject("check", worst.name, worst.value, self.min_check)
-        return tuple(checks)
 
 
 def check_conservation(block: SourceBlock, dataset: str, found: Made) -> None:
