@@ -95,6 +95,17 @@ def chosen(only: str, roles: Roles) -> Roles:
     return {name: needed for name, needed in roles.items() if not names or name in names}
 
 
+def hindrance(models: model_set.ModelSet, roles: Sequence[str], allowed: str) -> str:
+    """Why a model set cannot serve roles under --licences `allowed`; '' if it can."""
+    for role in roles:
+        if role not in models.roles:
+            return f"model set {models.name} has no {role} network"
+    for role, licence in licences_of(models, roles).items():
+        if allowed == "commercial" and not licences.allows_commercial_use(licence):
+            return f"the {role} network of model set {models.name} is under {licence!r}"
+    return ""
+
+
 def resolve(verb: str, options: Any, roles: Roles, default_models: str = "") -> Derivation:
     """Options as what the datasets are made with.
 
@@ -120,13 +131,11 @@ def resolve(verb: str, options: Any, roles: Roles, default_models: str = "") -> 
     name = options.models or default_models
     models = model_set.load_set(name)
     needed = tuple(dict.fromkeys(role for each in roles.values() for role in each))
-    for role, licence in licences_of(models, needed).items():
-        if options.licences == "commercial" and not licences.allows_commercial_use(licence):
-            raise UsageError(
-                f"--licences commercial: the {role} network of model set {models.name} is under "
-                f"{licence!r}, so that no row could stay; name another set, or leave out by "
-                f"--only the datasets that need it"
-            )
+    for role in needed:
+        models.role(role)  # its error says what to add to the set
+    reason = hindrance(models, needed, options.licences)
+    if reason:
+        raise UsageError(f"{reason}; name another model set, or leave it out by --only")
     # The name of a shipped set, or a path that workers elsewhere in the tree find too.
     place = name if models.path.stem == name else str(models.path)
     setup = Setup(

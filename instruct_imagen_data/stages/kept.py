@@ -48,8 +48,8 @@ class Corpus:
         manifest = shards.require_finished(self.folder, "corpus")
         judged = shards.read_job(self.neighbourhoods) or {}
         return {
-            "corpus": _digest([[one["part"], one["sha256"]] for one in manifest["parts"]]),
-            "neighbourhoods": _digest([judged["settings"], judged["inputs"]]),
+            "corpus_parts": _digest([[one["part"], one["sha256"]] for one in manifest["parts"]]),
+            "verdicts": _digest([judged["settings"], judged["inputs"]]),
         }
 
 

@@ -111,6 +111,6 @@ def test_settings_tell_corpora_and_verdicts_apart(
         change(content)
         path.write_text(json.dumps(content))
         settings.append(open_corpus(str(corpus)).settings())
-    assert settings[1]["corpus"] != settings[0]["corpus"] == settings[2]["corpus"]
-    assert settings[2]["neighbourhoods"] != settings[0]["neighbourhoods"]
-    assert settings[1]["neighbourhoods"] == settings[0]["neighbourhoods"]
+    assert settings[1]["corpus_parts"] != settings[0]["corpus_parts"] == settings[2]["corpus_parts"]
+    assert settings[2]["verdicts"] != settings[0]["verdicts"]
+    assert settings[1]["verdicts"] == settings[0]["verdicts"]
