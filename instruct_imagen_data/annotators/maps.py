@@ -5,7 +5,7 @@ black. A map is made at the network's detection size and then resized, as Contro
 """
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, Self
 
@@ -142,11 +142,30 @@ def to_bytes(values: np.ndarray) -> np.ndarray:
     return (values * 255).clip(0, 255).astype(np.uint8)
 
 
-def batches(pictures: Sequence[np.ndarray]) -> Iterator[list[int]]:
-    """Positions of pictures that go through a network together: of one shape, few enough."""
-    by_shape: dict[tuple[int, ...], list[int]] = {}
+def by_shape(
+    pictures: Sequence[np.ndarray], see: Callable[[np.ndarray], Sequence[Map]]
+) -> list[Map]:
+    """Maps of pictures, one each, in order.
+
+    Args:
+      pictures: Arrays [h, w, ...].
+      see: Gives the maps of pictures that go through a network together, [n, h, w, ...]: of one
+        shape, and few enough.
+    """
+    shapes: dict[tuple[int, ...], list[int]] = {}
     for position, picture in enumerate(pictures):
-        by_shape.setdefault(picture.shape, []).append(position)
-    for (height, width, *_), positions in by_shape.items():
+        shapes.setdefault(picture.shape, []).append(position)
+    found: dict[int, Map] = {}
+    for (height, width, *_), positions in shapes.items():
         size = min(BATCH, max(1, BATCH_PIXELS // (height * width)))
-        yield from (positions[i : i + size] for i in range(0, len(positions), size))
+        for start in range(0, len(positions), size):
+            some = positions[start : start + size]
+            found.update(zip(some, see(np.stack([pictures[i] for i in some])), strict=True))
+    return [found[position] for position in range(len(pictures))]
+
+
+def check_config(config: Mapping[str, Any], *known: str) -> None:
+    """Raises ValueError for a key of a role's config that its network does not know."""
+    unknown = sorted(set(config) - set(known))
+    if unknown:
+        raise ValueError(f"unknown config {unknown}; known: {', '.join(known) or 'none'}")

@@ -67,9 +67,20 @@ def test_detection_sizes(shape, side, expected) -> None:
     assert maps.to_detection_size(rgb, side).shape == (*expected, 3)
 
 
-def test_pictures_of_one_shape_share_a_batch() -> None:
-    small, large = np.zeros((64, 64, 3), np.uint8), np.zeros((1024, 2048, 3), np.uint8)
-    found = list(maps.batches([small, large, small, large]))
-    assert found == [[0, 2], [1], [3]]  # two million pixels are a batch of their own
-    sizes = [len(one) for one in maps.batches([small] * 70)]
-    assert sizes == [32, 32, 6]
+def test_pictures_of_one_shape_go_together_and_come_back_in_order() -> None:
+    sizes = [(64, 64), (1024, 2048), (64, 64), (1024, 2048)]
+    pictures = [np.full((*size, 3), i, np.uint8) for i, size in enumerate(sizes)]
+    seen = []
+
+    def see(some: np.ndarray) -> list[Map]:
+        seen.append(some.shape)
+        return [Map(one[..., 0]) for one in some]
+
+    found = maps.by_shape(pictures, see)
+    assert [int(one.pixels[0, 0]) for one in found] == [0, 1, 2, 3]
+    # two million pixels are a batch of their own
+    assert seen == [(2, 64, 64, 3), (1, 1024, 2048, 3), (1, 1024, 2048, 3)]
+    seen.clear()
+    maps.by_shape(pictures[:1] * 70, see)
+    assert [shape[0] for shape in seen] == [32, 32, 6]
+    assert maps.by_shape([], see) == []

@@ -63,7 +63,8 @@ def test_the_paper_sets_files_are_to_be_fetched_into_the_cache(monkeypatch, tmp_
         assert weights.path.parent == tmp_path
         with pytest.raises(UsageError, match=f"(?s){weights.role}.*{weights.path}.*https://"):
             check(weights)
-    assert models.image_text.weights.verified
+    verified = {weights.role for weights in models.weights if weights.verified}
+    assert {"image_text", "depth", "edge", "mask"} <= verified
     assert not models.quality.weights.verified  # its publisher states no hash
 
 
@@ -179,6 +180,36 @@ def test_a_role_that_the_set_lacks_is_named(toml: Path) -> None:
     for use in (lambda: load_role(models, "contour"), lambda: models.hashes(("contour",))):
         with pytest.raises(UsageError, match=r"'contour' network: add a table \[contour\] with"):
             use()
+
+
+ROLES_OF_SHARED = [("depth", (224, 224)), ("edge", (512, 768)), ("mask", (320, 320))]
+
+
+@pytest.mark.parametrize(("role", "shape"), ROLES_OF_SHARED)
+def test_networks_of_maps_are_loaded_by_role(root: Path, shared: Path, role: str, shape) -> None:
+    models = load_set(str(root / "tests" / "data" / "shared_set.toml"))
+    rgb = np.random.default_rng(0).integers(0, 256, (100, 150, 3), dtype=np.uint8)
+    network = load_role(models, role)
+    (found,) = network([network.prepare(rgb)])
+    assert found.pixels.shape == shape
+    assert found.pixels.dtype == np.uint8
+    assert set(models.hashes((role,))) == {role, "set"}
+    other = dataclasses.replace(models.roles[role], config={"sidelong": 3})
+    with pytest.raises(UsageError, match=rf"\[{role}\]: no .* out of .*: unknown config"):
+        load_role(dataclasses.replace(models, **{role: other}), role)
+
+
+def test_files_that_are_no_weights_are_refused(toml: Path) -> None:
+    for name in ("noise.pth", "empty.pth", "noise.safetensors"):
+        path = toml.parent / name
+        path.write_bytes(b"" if name == "empty.pth" else bytes(range(256)))
+        file = Weights("edge", path, weight_files.UNVERIFIED, None, "MIT", "a test")
+        models = dataclasses.replace(
+            load_set(str(toml)), edge=Role("pidinet", file, {"side": 64}, "MIT")
+        )
+        with pytest.raises(UsageError, match=rf"\[edge\]: no pidinet out of .*{name}: ") as caught:
+            load_role(models, "edge")
+        assert "\n" not in str(caught.value)
 
 
 def test_a_path_in_a_config_that_leads_nowhere_is_named(toml: Path) -> None:
