@@ -11,6 +11,7 @@ import dataclasses
 import hashlib
 import io
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -175,13 +176,21 @@ def commit_block(
         for name, table in tables.items()
         if name != REJECTS
     }
-    reasons: dict[str, int] = {}
-    for reason in rejects["reason"].to_pylist():
-        reasons[reason] = reasons.get(reason, 0) + 1
     rows = {name: table.num_rows for name, table in tables.items()}
-    commit = Commit(part, rows_in, rows, written, dict(sorted(reasons.items())), last)
-    write_part(folder, REJECTS, part, rejects, commit=json.dumps(dataclasses.asdict(commit)))
+    commit = Commit(part, rows_in, rows, written, reasons_of(rejects), last)
+    write_commit(folder, commit, rejects)
     return commit
+
+
+def reasons_of(rejects: pa.Table) -> dict[str, int]:
+    """Reason -> rows of a table of rejects, sorted."""
+    return dict(sorted(Counter(rejects["reason"].to_pylist()).items()))
+
+
+def write_commit(folder: str, commit: Commit, rejects: pa.Table) -> None:
+    """Writes the `_rejects` part of a block whose other parts are written."""
+    text = json.dumps(dataclasses.asdict(commit))
+    write_part(folder, REJECTS, commit.part, rejects, commit=text)
 
 
 def read_commit(folder: str, part: str) -> Commit:

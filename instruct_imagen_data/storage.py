@@ -103,6 +103,22 @@ def list_files(folder: str, recursive: bool = False) -> list[File]:
     )
 
 
+def list_folders(folder: str) -> list[str]:
+    """The folders right inside a folder, sorted; a folder that does not exist has none."""
+    fs, path = open_place(folder)
+    found = fs.get_file_info(pafs.FileSelector(path, allow_not_found=True))
+    return sorted(_named(folder, one.path) for one in found if one.type == pafs.FileType.Directory)
+
+
+def parent(folder: str) -> str:
+    """The folder that a folder is in; of a bucket, the bucket itself."""
+    place = folder.rstrip("/")
+    if scheme(place) in ("", "file"):
+        return os.path.dirname(open_place(place)[1])
+    head, separator, key = place.partition("://")
+    return f"{head}{separator}{key.rpartition('/')[0] or key}"
+
+
 def find(place: str) -> File | None:
     """The file of that name, or None: nothing there, a folder, a pipe or a device."""
     fs, path = open_place(place)

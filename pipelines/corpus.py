@@ -6,13 +6,13 @@ import sys
 import apache_beam as beam
 
 from instruct_imagen_data import images, schema, shards
-from instruct_imagen_data.annotators import model_set, weights
-from instruct_imagen_data.annotators.precision import resolve_precision
+from instruct_imagen_data.annotators import model_set
+from instruct_imagen_data.annotators.precision import check_device, resolve_precision
 from instruct_imagen_data.errors import UsageError
 from instruct_imagen_data.stages import formats
 from instruct_imagen_data.stages.blocks import WriteBlocks
 from instruct_imagen_data.stages.finish import Finish
-from instruct_imagen_data.stages.measure import Measure, Setup, check_device
+from instruct_imagen_data.stages.measure import Measure, Setup
 from instruct_imagen_data.stages.read import (
     Input,
     ReadBlocks,
@@ -103,8 +103,7 @@ def plan(options: Options) -> job.Plan:
     columns = formats.Columns(options.image_column, options.caption_column, options.url_column)
     inputs = _inputs(options, columns)
     models = model_set.load_set(options.models)
-    for file in models.weights:
-        weights.fetch(file)
+    files = models.hashes()  # of the networks that measure a corpus; fetches what is missing
     precision = resolve_precision(options.precision, options.device)
     # The name of a shipped set, or a path that workers elsewhere in the tree find too.
     name = options.models if models.path.stem == options.models else str(models.path)
@@ -122,14 +121,14 @@ def plan(options: Options) -> job.Plan:
         options,
         models=name,
         precision=precision,
-        weights=models.hashes(),
+        weights=files,
         records=schema.versions(schema.Image, schema.Score, schema.RejectRow),
     )
     return job.Plan(
         settings=settings,
         inputs={one.name: one.size for one in inputs},
         paths={one.name: one.path for one in inputs},
-        phases=[job.Phase(VERB, options.output, build, parts=parts, rows=rows)],
+        phases=[job.Phase(VERB, [options.output], build, parts=parts, rows=rows)],
         grows=True,
         size=sum(one.size for one in inputs),
     )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from instruct_imagen_data import command_line, shards
 from instruct_imagen_data.errors import UsageError
-from instruct_imagen_data.stages.finish import finish
+from instruct_imagen_data.stages.finish import finish, finish_dataset
 from pipelines import corpus, job
 
 _INDEXED = {corpus.VERB: ("images",)}
@@ -28,12 +28,17 @@ class Options:
 
 def execute(options: Options) -> int:
     """Finishes one directory and prints its counts."""
-    started = shards.read_job(options.directory)
-    if started is None or started["job"] not in _INDEXED:
+    started = shards.read_job(options.directory) or {"job": "", "settings": {}}
+    verb, dataset = started["job"], started["settings"].get("dataset")
+    if dataset is not None:
+        finish_dataset(options.directory, verb, dataset)
+    elif verb in _INDEXED:
+        finish(None, options.directory, verb, _INDEXED[verb])
+    else:
         known = ", ".join(_INDEXED)
-        raise UsageError(f"{options.directory} holds no job that this can finish ({known})")
-    verb = started["job"]
-    finish(None, options.directory, verb, _INDEXED[verb])
+        raise UsageError(
+            f"{options.directory} holds no job that this can finish ({known}, derived datasets)"
+        )
     print("\n".join(job.summary(shards.require_finished(options.directory, verb))))
     return 0
 

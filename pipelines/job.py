@@ -1,4 +1,8 @@
-"""What all jobs share: flags, the job file, phases, progress, exit codes."""
+"""What all jobs share: flags, the job file, phases, progress, exit codes.
+
+A job fills one directory, or several that are made in one pass; each has its own job file, rejects
+and manifest, so that each is resumed, refused and finished by itself.
+"""
 
 import dataclasses
 import json
@@ -11,30 +15,36 @@ import apache_beam as beam
 
 from instruct_imagen_data import command_line, shards, storage
 from instruct_imagen_data.errors import TooManyRejects, UsageError
-from pipelines import runners
+from pipelines import outputs, runners
 from pipelines.progress import Progress
 
 Options = TypeVar("Options", bound=Any)
 
-_SHOWN_DIFFERENCES = 5
-_SHOWN_ONLY = ("input", "output", "corpus", "overwrite", "max_reject_rate", "plan")
+_SHOWN_ONLY = (
+    "input", "output", "corpus", "neighbourhoods", "only", "overwrite", "max_reject_rate", "plan",
+)  # fmt: skip
+
+
+def is_finished(folder: str) -> bool:
+    """Whether a directory has its manifest, which is written last."""
+    return storage.exists(storage.join(folder, shards.MANIFEST))
 
 
 @dataclasses.dataclass(frozen=True)
 class Phase:
-    """One Beam pipeline that fills a directory with whole files, its manifest last.
+    """One Beam pipeline that fills directories with whole files, their manifests last.
 
     Attributes:
       name: For progress and for `--plan`.
-      folder: The directory; a phase whose manifest is there is skipped, known by it alone.
+      folders: The directories; a phase is skipped if all have a manifest, known by it alone.
       build: Puts the steps on a pipeline.
-      dataset: The dataset of `folder` whose parts show how far the phase is.
+      dataset: The dataset of the last folder whose parts show how far the phase is.
       parts: How many of them there will be, as far as can be told.
       rows: How many rows they will hold, as far as can be told.
     """
 
     name: str
-    folder: str
+    folders: Sequence[str]
     build: Callable[[beam.Pipeline], None]
     dataset: str = shards.REJECTS
     parts: int = 0
@@ -42,7 +52,7 @@ class Phase:
 
     @property
     def finished(self) -> bool:
-        return storage.exists(storage.join(self.folder, shards.MANIFEST))
+        return all(is_finished(folder) for folder in self.folders)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,9 +63,11 @@ class Plan:
       settings: All that the output depends on, beside the inputs: compared at each start.
       inputs: Name to size of each input, in order; none may change.
       paths: Name to path of each input, kept for later starts.
-      phases: In order; the last one's folder is the output.
+      phases: In order; the last one fills the outputs.
       grows: Whether inputs may be added to a former run's, to continue it.
       size: About how many bytes will be written; 0 if that cannot be told.
+      outputs: Directory to what it depends on beside `settings`, for each that the job fills; if
+        none is named, it is the one of `--output`.
     """
 
     settings: Mapping[str, Any]
@@ -64,6 +76,7 @@ class Plan:
     phases: Sequence[Phase]
     grows: bool = False
     size: int = 0
+    outputs: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
 
 
 def settings_of(options: Any, **resolved: Any) -> dict[str, Any]:
@@ -73,86 +86,12 @@ def settings_of(options: Any, **resolved: Any) -> dict[str, Any]:
     return plain | resolved
 
 
-def _job_file(verb: str, plan: Plan) -> dict[str, Any]:
-    """The content of `_JOB.json`, as it will be read again."""
-    tables = {"settings": plan.settings, "inputs": plan.inputs, "paths": plan.paths}
+def _job_file(verb: str, plan: Plan, output: str = "") -> dict[str, Any]:
+    """The content of an output's `_JOB.json`, as it will be read again."""
+    settings = {**plan.settings, **plan.outputs.get(output, {})}
+    tables = {"settings": settings, "inputs": plan.inputs, "paths": plan.paths}
     content: dict[str, Any] = json.loads(json.dumps({"job": verb, **tables}))
     return content
-
-
-def _differences(former: Mapping[str, Any], now: Mapping[str, Any], grows: bool) -> list[str]:
-    """What a job's file says otherwise than the command, but for inputs that may be added."""
-    found = []
-    if former["job"] != now["job"]:
-        found.append(f"it was written by {former['job']!r}")
-    old, new = former["settings"], now["settings"]
-    for name in sorted(old.keys() | new.keys()):
-        if old.get(name) != new.get(name):
-            label = command_line.flag(name)
-            found.append(f"{label} was {old.get(name)!r}, is now {new.get(name)!r}")
-    before, after = former["inputs"], now["inputs"]
-    for name, size in before.items():
-        if name not in after:
-            found.append(f"input {name} is no longer there")
-        elif after[name] != size:
-            found.append(f"input {name} had {size} bytes, has now {after[name]}")
-    if not grows:
-        found += [f"input {name} is new" for name in after if name not in before]
-    return found
-
-
-def _is_new(output: str) -> bool:
-    return not storage.exists(storage.join(output, shards.JOB))
-
-
-def _former(output: str, now: Mapping[str, Any], grows: bool, overwrite: bool) -> Any:
-    """The job file of a former run that this one continues, None if there is nothing to continue.
-
-    Raises:
-      UsageError: the output is another job's, or has other options or inputs.
-    """
-    # The files first: another start of this job may write its job file just now.
-    files = storage.list_files(output, recursive=True) if _is_new(output) else []
-    former = shards.read_job(output)
-    if former is None and any(not one.name.startswith(shards.JOB) for one in files):
-        raise UsageError(f"{output} is not empty and holds no job ({shards.JOB}): choose another")
-    if former is None or overwrite:
-        return None
-    found = _differences(former, now, grows)
-    if found:
-        more = f" and {len(found) - _SHOWN_DIFFERENCES} more" * (len(found) > _SHOWN_DIFFERENCES)
-        raise UsageError(
-            f"{output} holds another job: {'; '.join(found[:_SHOWN_DIFFERENCES])}{more}. "
-            "Choose another --output, or give --overwrite to replace it"
-        )
-    return former
-
-
-def _clear(output: str) -> None:
-    """Empties an output so that, if it is stopped, what is left vouches for nothing that is gone.
-
-    Manifests and commits go first, the job file goes last.
-    """
-    files = storage.list_files(output, recursive=True)
-    vouching = [one for one in files if one.name == shards.MANIFEST]
-    vouching += [one for one in files if f"/{shards.REJECTS}/" in one.path]
-    others = [one for one in files if one not in set(vouching) and one.name != shards.JOB]
-    for file in (*vouching, *others):
-        storage.delete(file.path)
-    storage.empty(output)
-
-
-def _prepare(
-    output: str, now: Mapping[str, Any], former: Mapping[str, Any] | None, overwrite: bool
-) -> None:
-    """Makes an output ready for the job, which is told by its `_JOB.json` from now on."""
-    if overwrite:
-        _clear(output)
-    if former is not None and former["inputs"] != now["inputs"]:
-        storage.delete(storage.join(output, shards.MANIFEST))  # inputs were added: not finished
-    if former != now:
-        shards.write_json(output, shards.JOB, now)
-    storage.sweep_temporary(output)
 
 
 def _show_plan(verb: str, options: Any, plan: Plan, flags: Sequence[str]) -> None:
@@ -162,7 +101,8 @@ def _show_plan(verb: str, options: Any, plan: Plan, flags: Sequence[str]) -> Non
     for phase in plan.phases:
         pipeline = beam.Pipeline(options=runners.pipeline_options([]))
         phase.build(pipeline)
-        print(f"phase {phase.name} -> {phase.folder}{' (done)' if phase.finished else ''}")
+        done = " (done)" if phase.finished else ""
+        print(f"phase {phase.name} -> {', '.join(phase.folders)}{done}")
         for name in runners.step_names(pipeline):
             print(f"  {name}")
     print(f"beam flags: {' '.join(flags) or '(none)'}")
@@ -171,7 +111,7 @@ def _show_plan(verb: str, options: Any, plan: Plan, flags: Sequence[str]) -> Non
 def _run(phase: Phase, flags: Sequence[str]) -> None:
     pipeline = beam.Pipeline(options=runners.pipeline_options(flags))
     phase.build(pipeline)
-    folder = storage.join(phase.folder, phase.dataset)
+    folder = storage.join(phase.folders[-1], phase.dataset)
     with Progress(phase.name, folder, phase.parts, phase.rows):
         runners.run(pipeline)
     if not phase.finished:
@@ -183,9 +123,10 @@ def summary(manifest: Mapping[str, Any]) -> list[str]:
     rows_in, reasons = manifest["rows_in"], manifest["reasons"]
     rejected = sum(reasons.values())
     share = rejected / rows_in if rows_in else 0.0
-    lines = [
-        f"{rows_in:,} rows in, {rows_in - rejected:,} kept, {rejected:,} rejected ({share:.1%})"
-    ]
+    made = f"{rows_in - rejected:,} kept"
+    if "dataset" in manifest:  # its rows are not those that were read
+        made = f"{manifest['rows'][manifest['dataset']]:,} rows of {manifest['dataset']}"
+    lines = [f"{rows_in:,} rows in, {made}, {rejected:,} rejected ({share:.1%})"]
     ordered = sorted(reasons.items(), key=lambda one: (-one[1], one[0]))
     return lines + [f"  {reason:<18} {count:>9,}" for reason, count in ordered]
 
@@ -199,31 +140,50 @@ def _check_reject_rate(manifest: Mapping[str, Any], limit: float) -> None:
         )
 
 
-def _execute(
-    verb: str, options_type: type[Options], make: Callable[[Options], Plan], argv: Sequence[str]
-) -> None:
-    beam_flags, own = runners.split_flags(argv)
-    options = command_line.parse(verb, options_type, own, other_flags=runners.flag_names())
-    flags = runners.with_defaults(beam_flags)
-    plan = make(options)
-    now = _job_file(verb, plan)
-    former = _former(options.output, now, plan.grows, options.overwrite)
+def check(verb: str, options: Any, plan: Plan) -> list[tuple[str, Any, Any]]:
+    """(directory, its job file, that of the former run it continues or None) of each output.
+
+    Raises:
+      UsageError: one of them holds another job.
+    """
+    found = []
+    for output in plan.outputs or [options.output]:
+        now = _job_file(verb, plan, output)
+        found.append((output, now, outputs.former_of(output, now, plan.grows, options.overwrite)))
+    return found
+
+
+def carry_out(
+    verb: str, options: Any, plan: Plan, flags: Sequence[str]
+) -> dict[str, dict[str, Any]]:
+    """Does what a plan says, unless it is done; the manifest of each output, by directory.
+
+    Raises:
+      UsageError: an output holds another job.
+      TooManyRejects: all is written, but a share of rejects is above the limit.
+    """
+    starts = check(verb, options, plan)
     if options.plan:
         _show_plan(verb, options, plan, flags)
-        return
-    _prepare(options.output, now, former, options.overwrite)
-    todo = [phase for phase in plan.phases if not phase.finished]
-    if not todo or plan.phases[-1].finished:
-        print(f"{verb}: nothing to do, {options.output} is finished")
+        return {}
+    for output, now, former in starts:
+        outputs.prepare(output, now, former, options.overwrite)
+    filled = [output for output, _, _ in starts]
+    if all(map(is_finished, filled)):
+        print(f"{verb}: nothing to do, {', '.join(filled)} is finished")
     else:
         warning = runners.check_disk(options.output, plan.size)
         if warning:
             print(f"{verb}: {warning}", file=sys.stderr)
-        for phase in todo:
-            _run(phase, flags)
-    manifest = shards.require_finished(options.output, verb)
-    print("\n".join(summary(manifest)))
-    _check_reject_rate(manifest, options.max_reject_rate)
+        for phase in plan.phases:
+            if not phase.finished:
+                _run(phase, flags)
+    manifests = {output: shards.require_finished(output, verb) for output in filled}
+    for manifest in manifests.values():
+        print("\n".join(summary(manifest)))
+    for manifest in manifests.values():
+        _check_reject_rate(manifest, options.max_reject_rate)
+    return manifests
 
 
 def main(
@@ -232,7 +192,21 @@ def main(
     make: Callable[[Options], Plan],
     argv: Sequence[str] | None = None,
 ) -> int:
-    """Runs a job from a command line; its exit code: 0, 2 for wrong use, 3 for too many rejects.
+    """Runs a job from a command line; its exit code, see `run`."""
+
+    def execute(options: Options, flags: Sequence[str]) -> None:
+        carry_out(verb, options, make(options), flags)
+
+    return run(verb, options_type, execute, argv)
+
+
+def run(
+    verb: str,
+    options_type: type[Options],
+    execute: Callable[[Options, Sequence[str]], None],
+    argv: Sequence[str] | None = None,
+) -> int:
+    """Executes options with Beam's flags; 0, 2 for wrong use, 3 for too many rejects.
 
     Beam's own flags are taken first; the rest are the job's options, strictly.
     """
@@ -242,7 +216,9 @@ def main(
         print("\nAll flags of Apache Beam are taken too, e.g. --runner, --direct_num_workers.")
         return 0
     try:
-        _execute(verb, options_type, make, arguments)
+        beam_flags, own = runners.split_flags(arguments)
+        options = command_line.parse(verb, options_type, own, other_flags=runners.flag_names())
+        execute(options, runners.with_defaults(beam_flags))
     except UsageError as error:
         print(f"instruct-imagen {verb}: {error}", file=sys.stderr)
         return error.exit_code

@@ -178,7 +178,7 @@ def plan(options: Options) -> job.Plan:
     phases = [
         job.Phase(
             name,
-            options.output if name == "gather" else told.folder(name),
+            [options.output if name == "gather" else told.folder(name)],
             functools.partial(_build, name=name, told=told),
             *shown.get(name, ("", 0)),
             rows=rows,

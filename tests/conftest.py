@@ -26,6 +26,7 @@ from PIL import Image
 
 ROOT = Path(__file__).resolve().parent.parent
 BAR = re.compile(r"^\w+: .*\d+(part|/[\d?]+) \[.*part")  # a progress bar's line
+JOBS = ("corpus", "neighbours", "natural", "control", "derive")  # verbs that take Beam's flags
 GO_TOOLS = {
     "prism": "github.com/apache/beam/sdks/v2/go/cmd/prism@v2.77.0",
     "versitygw": "github.com/versity/versitygw/cmd/versitygw@v1.8.0",
@@ -160,7 +161,7 @@ def command(capsys: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
     def run(verb: str, *arguments: object) -> Outcome:
         capsys.readouterr()
         told = any(str(one).startswith(("--direct_num_workers", "--runner")) for one in arguments)
-        is_job = verb in ("corpus", "neighbours")
+        is_job = verb in JOBS
         workers = ["--direct_num_workers=1"] if is_job and not told else []
         code = cli.main([verb, *map(str, arguments), *workers])
         captured = capsys.readouterr()
@@ -206,6 +207,20 @@ def finished_corpus(web: Path, between_workers: Path, shell: Callable[..., Any])
         if not (folder / "_MANIFEST.json").exists():
             given = ("--input", f"{web}/*.tar", "--output", folder, "--models", "embedded")
             done = shell("corpus", *given, "--block-rows", 4)
+            _, error = done.communicate()
+            assert done.returncode == 0, error
+    return folder
+
+
+@pytest.fixture(scope="session")
+def finished_neighbourhoods(
+    finished_corpus: Path, between_workers: Path, shell: Callable[..., Any]
+) -> Path:
+    """Neighbourhoods and verdicts of `finished_corpus`, beside it; made once a test run."""
+    folder = between_workers / "finished-neighbourhoods"
+    with _locked(between_workers / "finished-neighbourhoods.lock"):
+        if not (folder / "_MANIFEST.json").exists():
+            done = shell("neighbours", "--corpus", finished_corpus, "--output", folder)
             _, error = done.communicate()
             assert done.returncode == 0, error
     return folder

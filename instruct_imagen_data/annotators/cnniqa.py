@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
+from instruct_imagen_data.annotators.precision import dtype_of
 from instruct_imagen_data.annotators.quality import Quality
 
 if TYPE_CHECKING:
@@ -38,12 +39,11 @@ class Cnniqa:
 
         `config` must be empty: the network has no variants.
         """
-        import torch
         from safetensors.torch import load_file
 
         if config:
             raise ValueError(f"cnniqa takes no config, got {sorted(config)}")
-        dtype = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
+        dtype = dtype_of(precision)
         state = load_file(weights)
         return cls({name: value.to(device=device, dtype=dtype) for name, value in state.items()})
 

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from instruct_imagen_data.annotators.keras import read_mobilenet
-from instruct_imagen_data.annotators.precision import BATCH
+from instruct_imagen_data.annotators.precision import BATCH, dtype_of
 from instruct_imagen_data.annotators.quality import BINS, Quality, from_distribution
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class Nima:
             state = load_file(weights)
         network = build(config)
         network.load_state_dict(state, strict=True)
-        dtype = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
+        dtype = dtype_of(precision)
         network.eval().to(device, dtype).to(memory_format=torch.channels_last)
         return cls(network, config, dtype)
 

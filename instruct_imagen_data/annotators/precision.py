@@ -1,9 +1,12 @@
-"""Which number format inference runs in: resolved once, where the job is launched."""
+"""On which device and in which number format inference runs: resolved once, at the launch."""
 
 from pathlib import Path
-from typing import Literal, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 from instruct_imagen_data.errors import UsageError
+
+if TYPE_CHECKING:
+    import torch
 
 Precision = Literal["fp32", "bf16", "fp16"]
 PRECISIONS = ("fp32", "bf16", "fp16")
@@ -23,6 +26,25 @@ def cpu_has_bf16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
         if name.strip() in ("flags", "Features"):
             return not _CPU_FLAGS.isdisjoint(value.split())
     return False
+
+
+def check_device(device: str) -> None:
+    """Raises UsageError for a device that is not known, or not there."""
+    if device == "cpu":
+        return
+    if device != "cuda":
+        raise UsageError(f"--device {device}: known are cpu and cuda")
+    import torch
+
+    if not torch.cuda.is_available():
+        raise UsageError("--device cuda: no GPU is seen here; use --device cpu")
+
+
+def dtype_of(precision: str) -> "torch.dtype":
+    """torch's number format of a precision."""
+    import torch
+
+    return {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
 
 
 def resolve_precision(asked: str, device: str = "cpu") -> Precision:

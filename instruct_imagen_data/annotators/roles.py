@@ -3,13 +3,17 @@
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from instruct_imagen_data.annotators.weights import Weights, fetch, sha256_of
+from instruct_imagen_data.errors import UsageError
+
+CORPUS = ("quality", "image_text")  # roles of every set; those that a corpus is measured with
+OPTIONAL = ("depth", "edge", "mask", "contour", "style_transfer", "captioner", "styler")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,6 +68,23 @@ class ImageTextRole:
 
 
 @dataclasses.dataclass(frozen=True)
+class Role:
+    """A network that a set may do without: those of OPTIONAL, which stage 2 is derived with.
+
+    Attributes:
+        network: A name in NETWORKS.
+        weights: Its file, or None for a network behind an endpoint or in a folder of its config.
+        config: What the network's `load` wants.
+        licence: What may be done with what it makes: that of the weights.
+    """
+
+    network: str
+    weights: Weights | None
+    config: Mapping[str, Any]
+    licence: str
+
+
+@dataclasses.dataclass(frozen=True)
 class Duplicates:
     """When two pictures are one.
 
@@ -97,40 +118,73 @@ class ModelSet:
     duplicates: Duplicates
     domains: tuple[Domain, ...]
     rejects: tuple[Domain, ...]
+    depth: Role | None = None
+    edge: Role | None = None
+    mask: Role | None = None
+    contour: Role | None = None
+    style_transfer: Role | None = None
+    captioner: Role | None = None
+    styler: Role | None = None
+
+    @property
+    def roles(self) -> dict[str, QualityRole | ImageTextRole | Role]:
+        """The roles that the set declares, by name."""
+        declared = {name: getattr(self, name) for name in (*CORPUS, *OPTIONAL)}
+        return {name: role for name, role in declared.items() if role is not None}
 
     @property
     def weights(self) -> tuple[Weights, ...]:
         """Every weight file of the set."""
-        return (self.quality.weights, self.image_text.weights)
+        return tuple(role.weights for role in self.roles.values() if role.weights is not None)
 
-    def hashes(self) -> dict[str, str]:
-        """What makes two runs of inference comparable: the sha256 of each role's file, fetched
-        where it is missing, and under "set" of all settings that scores and vectors depend on.
+    def role(self, name: str) -> QualityRole | ImageTextRole | Role:
+        """The role of a name.
 
         Raises:
-          UsageError: a weight file is missing, wrong, or cannot be downloaded.
+          UsageError: the set does not declare it; says what to add.
+        """
+        if name not in self.roles:
+            raise UsageError(
+                f"model set {self.name} has no {name!r} network: add a table [{name}] with network,"
+                f" weights, sha256, licence, source and config to {self.path}, or name another set"
+            )
+        return self.roles[name]
+
+    def hashes(self, roles: Sequence[str] = CORPUS) -> dict[str, str]:
+        """What makes two runs of inference comparable: the sha256 of each role's file, fetched
+        where it is missing, and under "set" of all settings that the roles' results depend on.
+
+        Raises:
+          UsageError: the set lacks a role; a file is missing, wrong, or cannot be downloaded.
         """
         files = {}
-        for weights in self.weights:
-            path = fetch(weights)  # checked: a verified file has the hash that the set says
-            files[weights.role] = weights.sha256 if weights.verified else sha256_of(path)
-        return files | {"set": self._settings_hash()}
+        for name in roles:
+            weights = self.role(name).weights
+            if weights is not None:
+                path = fetch(weights)  # checked: a verified file has the hash that the set says
+                files[name] = weights.sha256 if weights.verified else sha256_of(path)
+        return files | {"set": self._settings_hash(roles)}
 
-    def _settings_hash(self) -> str:
-        settings = [
-            [self.quality.network, _portable(self.quality.config)],
-            [self.quality.direction, self.quality.low, self.quality.high],
-            [self.image_text.network, _portable(self.image_text.config)],
-            [self.image_text.logit_scale, self.image_text.min_probability],
-            [self.image_text.min_margin],
-            [[domain.name, domain.sentences] for domain in (*self.domains, *self.rejects)],
-        ]
+    def _settings_hash(self, roles: Sequence[str]) -> str:
+        """Of the roles' networks and configs, and of what is read out of a corpus's scores."""
+        settings: list[Any] = []
+        for name in sorted(roles, key=(*CORPUS, *OPTIONAL).index):
+            role = self.role(name)
+            settings.append([role.network, _portable(name, role.config)])
+            if isinstance(role, QualityRole):
+                settings.append([role.direction, role.low, role.high])
+            if isinstance(role, ImageTextRole):
+                domains = (*self.domains, *self.rejects)
+                settings.append([role.logit_scale, role.min_probability])
+                settings.append([role.min_margin])
+                settings.append([[domain.name, domain.sentences] for domain in domains])
         return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
 
 
-def _portable(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The config with the hash of a file for its path, the same on every machine."""
-    return {
-        name: sha256_of(value) if isinstance(value, Path) else value
-        for name, value in config.items()
-    }
+def _portable(role: str, config: Mapping[str, Any]) -> dict[str, Any]:
+    """The config with the hash of a file or folder for its path, the same on every machine."""
+    paths = {name: value for name, value in config.items() if isinstance(value, Path)}
+    for name, path in paths.items():
+        if not path.exists():
+            raise UsageError(f"{role}: nothing at {path}, which its config calls {name!r}")
+    return {**config, **{name: sha256_of(path) for name, path in paths.items()}}

@@ -8,11 +8,14 @@ import socket
 import urllib.request
 from http.client import HTTPException
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
 from instruct_imagen_data.errors import UsageError
+
+if TYPE_CHECKING:
+    import torch
 
 UNVERIFIED = "unverified"  # a model set says so where its publisher states no hash
 CACHE_VARIABLE = "INSTRUCT_IMAGEN_CACHE"
@@ -25,7 +28,7 @@ class Weights:
     """One weight file of a model set.
 
     Attributes:
-        role: What it serves: quality, image_text.
+        role: What it serves: quality, image_text, depth ...
         path: Where the file is, or is to be put; absolute.
         sha256: Hex digest the file must have, or `UNVERIFIED`.
         url: Where it is published, or None for a file that is only local.
@@ -53,9 +56,29 @@ def cache_folder() -> Path:
 
 
 def sha256_of(path: Path) -> str:
-    """Hex sha256 of a file."""
+    """Hex sha256 of a file, or of a folder's files with their names below it."""
+    if path.is_dir():
+        files = sorted(one for one in path.rglob("*") if one.is_file())
+        lines = [f"{sha256_of(one)}  {one.relative_to(path).as_posix()}\n" for one in files]
+        return hashlib.sha256("".join(lines).encode()).hexdigest()
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_state(path: Path) -> dict[str, "torch.Tensor"]:
+    """A network's tensors by name, from safetensors or a file of torch's, of tensors alone.
+
+    Training checkpoints keep them under "state_dict", and DataParallel puts "module." before each
+    name: both are taken off.
+    """
+    import torch
+    from safetensors.torch import load_file
+
+    if path.suffix == ".safetensors":
+        return load_file(path)
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    state = state.get("state_dict", state)
+    return {name.removeprefix("module."): tensor for name, tensor in state.items()}
 
 
 def check(weights: Weights) -> None:

@@ -7,11 +7,13 @@ lets Pillow at it, `colour` makes it sRGB.
 """
 
 from instruct_imagen_data.images.decode import (
+    STORED,
     Limits,
     Picture,
     encode_jpeg,
     encode_png,
     read,
+    shrink,
     size,
 )
 from instruct_imagen_data.images.errors import REASONS, DecodeError
@@ -19,6 +21,7 @@ from instruct_imagen_data.images.phash import hamming, hamming_rows, perceptual_
 
 __all__ = [
     "REASONS",
+    "STORED",
     "DecodeError",
     "Limits",
     "Picture",
@@ -28,5 +31,6 @@ __all__ = [
     "hamming_rows",
     "perceptual_hash",
     "read",
+    "shrink",
     "size",
 ]

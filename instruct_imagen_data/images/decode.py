@@ -84,6 +84,7 @@ class Limits:
 
 
 DEFAULT = Limits()
+STORED = Limits(min_side=1, max_side=1 << 16, max_aspect=float(1 << 16))  # ours: looked at before
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -188,6 +189,20 @@ def read(data: bytes, limits: Limits = DEFAULT) -> Picture:
         *(stored if container.orientation < 5 else stored[::-1]),
         reencoded=not kept,
     )
+
+
+def shrink(rgb: npt.NDArray[np.uint8], side: int) -> npt.NDArray[np.uint8]:
+    """A picture uint8 [h, w, 3] with its shorter side `side`; a smaller one as it is.
+
+    Nothing is cropped: what a training crop shows is drawn when it is loaded.
+    """
+    height, width = rgb.shape[:2]
+    shorter = min(height, width)
+    if shorter <= side:
+        return rgb
+    size = (round(width * side / shorter), round(height * side / shorter))
+    lanczos = Image.Resampling.LANCZOS
+    return np.asarray(Image.fromarray(rgb).resize(size, lanczos, reducing_gap=_REDUCING_GAP))
 
 
 def encode_jpeg(rgb: npt.NDArray[np.uint8], quality: int = _JPEG_QUALITY) -> bytes:

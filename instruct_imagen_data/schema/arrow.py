@@ -128,6 +128,8 @@ def table_of(record: type, rows: Sequence[Any], dimension: int | None = None) ->
     schema = schema_of(record, dimension)
 
     def plain(value: Any) -> Any:
+        if isinstance(value, tuple):
+            return [plain(one) for one in value]
         return dataclasses.asdict(value) if dataclasses.is_dataclass(value) else value  # type: ignore[arg-type]
 
     columns = {name: [plain(getattr(row, name)) for row in rows] for name in schema.names}

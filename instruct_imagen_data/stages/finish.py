@@ -13,7 +13,7 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.pvalue import PCollection
 
-from instruct_imagen_data import index, shards
+from instruct_imagen_data import index, shards, storage
 from instruct_imagen_data.errors import ConservationError, UsageError
 
 
@@ -23,17 +23,21 @@ def manifest_of(job: str, commits: Sequence[shards.Commit]) -> dict[str, Any]:
     Raises:
       ConservationError: a block's rows are not its rows in, less its rejects.
     """
-    rows: Counter[str] = Counter()
-    reasons: Counter[str] = Counter()
     for commit in commits:
         rejected = commit.rows[shards.REJECTS]
         kept = {name: n for name, n in commit.rows.items() if name != shards.REJECTS}
         if any(n + rejected != commit.rows_in for n in kept.values()):
             raise ConservationError(f"part {commit.part}: {commit.rows_in} rows in, {commit.rows}")
+    return {"job": job, **_totals(commits)}
+
+
+def _totals(commits: Sequence[shards.Commit]) -> dict[str, Any]:
+    rows: Counter[str] = Counter()
+    reasons: Counter[str] = Counter()
+    for commit in commits:
         rows.update(commit.rows)
         reasons.update(commit.reasons)
     return {
-        "job": job,
         "rows_in": sum(commit.rows_in for commit in commits),
         "rows": dict(sorted(rows.items())),
         "reasons": dict(sorted(reasons.items())),
@@ -106,4 +110,51 @@ class Finish(beam.PTransform):
             finish, folder=self.folder, job=self.job, indexed=list(self.indexed)
         )
         # Counting is the barrier: one element, once all parts are written, even of no parts.
+        return parts | beam.combiners.Count.Globally() | "Manifest" >> beam.Map(write)
+
+
+def finish_dataset(folder: str, job: str, dataset: str) -> int:
+    """Writes `_MANIFEST.json` of one derived dataset: each input of its job file is a part.
+
+    Returns:
+      Rows of the dataset.
+
+    Raises:
+      UsageError: parts are missing.
+    """
+    commits = list(shards.read_commits(folder))
+    wanted = (shards.read_json(folder, shards.JOB) or {"inputs": {}})["inputs"]
+    missing = wanted.keys() - {commit.part for commit in commits}
+    if missing:
+        raise UsageError(
+            f"{folder}: {len(missing)} of {len(wanted)} parts are not there, such as "
+            f"{min(missing)}; the command that started the job continues it"
+        )
+    manifest = {"job": job, "dataset": dataset, **_totals(commits)}
+    shards.write_json(folder, shards.MANIFEST, manifest)
+    return int(manifest["rows"].get(dataset, 0))
+
+
+def _finish_datasets(_: int, output: str, job: str, datasets: Sequence[str]) -> dict[str, int]:
+    return {name: finish_dataset(storage.join(output, name), job, name) for name in datasets}
+
+
+@dataclasses.dataclass(eq=False)
+class FinishDatasets(beam.PTransform):
+    """Names of written parts in; when the last is there, writes the manifest of each dataset.
+
+    Attributes:
+      output: Directory that holds a folder a dataset.
+      job: Its verb.
+      datasets: Names in tasks.DATASETS.
+    """
+
+    output: str
+    job: str
+    datasets: tuple[str, ...]
+
+    def expand(self, parts: PCollection[str]) -> PCollection[dict[str, int]]:
+        write = functools.partial(
+            _finish_datasets, output=self.output, job=self.job, datasets=self.datasets
+        )
         return parts | beam.combiners.Count.Globally() | "Manifest" >> beam.Map(write)

@@ -20,7 +20,6 @@ from instruct_imagen_data import images, keys, schema, shards
 from instruct_imagen_data.annotators import model_set
 from instruct_imagen_data.annotators.domains import route, sentence_vectors
 from instruct_imagen_data.annotators.model_set import ModelSet, Networks
-from instruct_imagen_data.errors import UsageError
 from instruct_imagen_data.schema import RawPair, RejectRow
 from instruct_imagen_data.stages.annotate import AnnotateBlocks
 from instruct_imagen_data.stages.blocks import Block, Reject, sift
@@ -53,18 +52,6 @@ class Instruments:
     models: ModelSet
     networks: Networks
     domain_vectors: npt.NDArray[np.float32]  # [domains + reject classes, d], unit length
-
-
-def check_device(device: str) -> None:
-    """Raises UsageError for a device that is not known, or not there."""
-    if device == "cpu":
-        return
-    if device != "cuda":
-        raise UsageError(f"--device {device}: known are cpu and cuda")
-    import torch
-
-    if not torch.cuda.is_available():
-        raise UsageError("--device cuda: no GPU is seen here; use --device cpu")
 
 
 def load(setup: Setup) -> Instruments:

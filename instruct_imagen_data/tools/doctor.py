@@ -15,6 +15,7 @@ from packaging.specifiers import SpecifierSet
 from instruct_imagen_data import command_line
 from instruct_imagen_data.annotators import model_set
 from instruct_imagen_data.annotators.precision import cpu_has_bf16, resolve_precision
+from instruct_imagen_data.annotators.roles import OPTIONAL
 from instruct_imagen_data.annotators.weights import Weights, cache_folder, sha256_of
 from instruct_imagen_data.errors import UsageError
 
@@ -138,7 +139,10 @@ def precision() -> Iterator[Finding]:
 
 
 def weights(models: str) -> Iterator[Finding]:
-    """Each weight file of a model set: there, the right one, whose, how large."""
+    """Each weight file of a model set: there, the right one, whose, how large.
+
+    A network of stage 2 whose file is missing is a note: a corpus is built without it.
+    """
     try:
         found = model_set.load_set(models)
     except UsageError as error:
@@ -147,15 +151,25 @@ def weights(models: str) -> Iterator[Finding]:
     yield Finding("models", OK, f"{found.name} ({found.path})")
     for file in found.weights:
         yield _weight_file(file)
+    for name, role in found.roles.items():
+        for key, path in role.config.items():
+            if isinstance(path, Path) and not path.exists():
+                text = f"nothing at {path}, which its config calls {key!r}"
+                yield Finding(name, WRONG, text, f"put it there, or change {found.path}")
+    lacking = [name for name in OPTIONAL if name not in found.roles]
+    if lacking:
+        text = f"the set has no network for: {', '.join(lacking)}"
+        yield Finding("roles", NOTE, text, "add their tables to the set, for what is derived")
 
 
 def _weight_file(file: Weights) -> Finding:
     if not file.path.is_file():
+        state = NOTE if file.role in OPTIONAL and file.url is not None else WRONG
         place = f"put it at {file.path}"
         remedy = f"{place} ({file.source})"
         if file.url is not None:
             remedy = f"a job fetches it where {file.url} can be reached; else {place}"
-        return Finding(file.role, WRONG, f"{file.path.name} is missing", remedy)
+        return Finding(file.role, state, f"{file.path.name} is missing", remedy)
     size = file.path.stat().st_size / 1e6
     text = f"{file.path.name}, {size:,.1f} MB, licence {file.licence}"
     digest = sha256_of(file.path)

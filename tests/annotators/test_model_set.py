@@ -1,6 +1,9 @@
 """Model sets: what is read from a TOML, and one clear line for everything that is wrong."""
 
+import dataclasses
+import hashlib
 import io
+import json
 import shutil
 import urllib.request
 from pathlib import Path
@@ -15,9 +18,11 @@ from instruct_imagen_data.annotators.domains import route, sentence_vectors
 from instruct_imagen_data.annotators.model_set import (
     Domain,
     QualityRole,
+    Role,
     Weights,
     check,
     load_networks,
+    load_role,
     load_set,
 )
 from instruct_imagen_data.annotators.precision import cpu_has_bf16, resolve_precision
@@ -46,7 +51,8 @@ def test_shipped_sets_read(name: str) -> None:
     models = load_set(name)
     assert models.name == name
     assert all(len(one.sentences) >= 4 for one in (*models.domains, *models.rejects))
-    assert {weights.role for weights in models.weights} == {"quality", "image_text"}
+    assert {"quality", "image_text"} <= {weights.role for weights in models.weights}
+    assert set(models.roles) == {weights.role for weights in models.weights}
     assert all(weights.licence and weights.source for weights in models.weights)
 
 
@@ -57,7 +63,8 @@ def test_the_paper_sets_files_are_to_be_fetched_into_the_cache(monkeypatch, tmp_
         assert weights.path.parent == tmp_path
         with pytest.raises(UsageError, match=f"(?s){weights.role}.*{weights.path}.*https://"):
             check(weights)
-    assert models.image_text.weights.verified
+    verified = {weights.role for weights in models.weights if weights.verified}
+    assert {"image_text", "depth", "edge", "mask"} <= verified
     assert not models.quality.weights.verified  # its publisher states no hash
 
 
@@ -140,6 +147,77 @@ def test_hashes_tell_settings_that_scores_depend_on(toml: Path) -> None:
     after = load_set(str(toml)).hashes()
     assert after.pop("set") != before.pop("set")
     assert after == before
+
+
+def test_a_corpus_hashes_only_the_networks_that_measured_it(toml: Path) -> None:
+    """Written as before there were other roles: corpora of then are continued, not refused."""
+    role = Role("captioner", None, {"folder": toml.parent}, "MIT")
+    models = dataclasses.replace(load_set(str(toml)), captioner=role)
+    quality, pairs = models.quality, models.image_text
+    files = {name: sha256_of(path) for name, path in pairs.config.items()}
+    settings = [
+        [quality.network, dict(quality.config)],
+        [quality.direction, quality.low, quality.high],
+        [pairs.network, files],
+        [pairs.logit_scale, pairs.min_probability],
+        [pairs.min_margin],
+        [[one.name, one.sentences] for one in (*models.domains, *models.rejects)],
+    ]
+    expected = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+    assert models.hashes()["set"] == expected
+    assert set(models.hashes(("captioner",))) == {"set"}
+    before = models.hashes(("quality", "captioner"))
+    assert before == models.hashes(("captioner", "quality"))
+    (toml.parent / "more").write_text("of the folder in the config")
+    after = models.hashes(("quality", "captioner"))
+    assert after["set"] != before["set"]
+    assert after["quality"] == before["quality"] == models.quality.weights.sha256
+
+
+def test_a_role_that_the_set_lacks_is_named(toml: Path) -> None:
+    models = load_set(str(toml))
+    assert "contour" not in models.roles
+    for use in (lambda: load_role(models, "contour"), lambda: models.hashes(("contour",))):
+        with pytest.raises(UsageError, match=r"'contour' network: add a table \[contour\] with"):
+            use()
+
+
+ROLES_OF_SHARED = [("depth", (224, 224)), ("edge", (512, 768)), ("mask", (320, 320))]
+
+
+@pytest.mark.parametrize(("role", "shape"), ROLES_OF_SHARED)
+def test_networks_of_maps_are_loaded_by_role(root: Path, shared: Path, role: str, shape) -> None:
+    models = load_set(str(root / "tests" / "data" / "shared_set.toml"))
+    rgb = np.random.default_rng(0).integers(0, 256, (100, 150, 3), dtype=np.uint8)
+    network = load_role(models, role)
+    (found,) = network([network.prepare(rgb)])
+    assert found.pixels.shape == shape
+    assert found.pixels.dtype == np.uint8
+    assert set(models.hashes((role,))) == {role, "set"}
+    other = dataclasses.replace(models.roles[role], config={"sidelong": 3})
+    with pytest.raises(UsageError, match=rf"\[{role}\]: no .* out of .*: unknown config"):
+        load_role(dataclasses.replace(models, **{role: other}), role)
+
+
+def test_files_that_are_no_weights_are_refused(toml: Path) -> None:
+    for name in ("noise.pth", "empty.pth", "noise.safetensors"):
+        path = toml.parent / name
+        path.write_bytes(b"" if name == "empty.pth" else bytes(range(256)))
+        file = Weights("edge", path, weight_files.UNVERIFIED, None, "MIT", "a test")
+        models = dataclasses.replace(
+            load_set(str(toml)), edge=Role("pidinet", file, {"side": 64}, "MIT")
+        )
+        with pytest.raises(UsageError, match=rf"\[edge\]: no pidinet out of .*{name}: ") as caught:
+            load_role(models, "edge")
+        assert "\n" not in str(caught.value)
+
+
+def test_a_path_in_a_config_that_leads_nowhere_is_named(toml: Path) -> None:
+    gone = dataclasses.replace(
+        load_set(str(toml)), depth=Role("d", None, {"second": toml.parent / "none"}, "MIT")
+    )
+    with pytest.raises(UsageError, match=r"depth: nothing at .*none, which its config calls 'sec"):
+        gone.hashes(("depth",))
 
 
 def local(tmp_path: Path, sha256: str) -> tuple[Weights, Path]:

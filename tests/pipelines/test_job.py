@@ -13,7 +13,7 @@ import pytest
 
 from instruct_imagen_data import shards, storage
 from instruct_imagen_data.errors import UsageError
-from pipelines import job, runners
+from pipelines import job, outputs, runners
 from pipelines.progress import Progress
 
 
@@ -24,8 +24,8 @@ def plan(settings: dict[str, Any], inputs: dict[str, int], grows: bool = True) -
 def begin(output: Path, made: job.Plan, overwrite: bool = False, verb: str = "corpus") -> Any:
     """The first two steps of a start; the job file of the run it continues."""
     now = job._job_file(verb, made)
-    former = job._former(str(output), now, made.grows, overwrite)
-    job._prepare(str(output), now, former, overwrite)
+    former = outputs.former_of(str(output), now, made.grows, overwrite)
+    outputs.prepare(str(output), now, former, overwrite)
     return former
 
 
@@ -100,13 +100,13 @@ def test_a_start_beside_another_deletes_nothing(tmp_path: Path) -> None:
     """Two starts at once: the second looked before the first wrote its job file."""
     made = plan(*FIRST)
     now = job._job_file("corpus", made)
-    job._prepare(str(tmp_path), now, None, False)
+    outputs.prepare(str(tmp_path), now, None, False)
     (tmp_path / "part").touch()
-    job._prepare(str(tmp_path), now, None, False)
+    outputs.prepare(str(tmp_path), now, None, False)
     assert (tmp_path / "part").exists()
     (tmp_path / "new").mkdir()
     (tmp_path / "new" / f"{shards.JOB}.host-1-1.tmp").touch()  # the first is writing it
-    assert job._former(str(tmp_path / "new"), now, True, False) is None
+    assert outputs.former_of(str(tmp_path / "new"), now, True, False) is None
 
 
 def test_emptying_takes_what_vouches_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,7 +123,7 @@ def test_emptying_takes_what_vouches_first(tmp_path: Path, monkeypatch: pytest.M
         delete(place)
 
     monkeypatch.setattr(storage, "delete", watched)
-    job._clear(str(tmp_path))
+    outputs.clear(str(tmp_path))
     assert set(order[:3]) == {"_MANIFEST.json", "_phases/x/_MANIFEST.json", "_rejects/p"}
     assert order[3:] == ["images/p"]
     assert list(tmp_path.iterdir()) == []

@@ -79,7 +79,7 @@ def test_the_verb_finishes_what_nothing_waited_for(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert verb.main([str(tmp_path)]) == 2
-    assert "holds no job that this can finish (corpus)" in capsys.readouterr().err
+    assert "holds no job that this can finish (corpus, derived datasets)" in capsys.readouterr().err
     start(tmp_path, "a.tar")
     commit(tmp_path, "a-000", last=True)
     assert verb.main([str(tmp_path)]) == 0

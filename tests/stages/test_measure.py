@@ -13,7 +13,6 @@ import pytest
 from instruct_imagen_data import images, keys, schema, shards
 from instruct_imagen_data.annotators import model_set
 from instruct_imagen_data.annotators.quality import Quality
-from instruct_imagen_data.errors import UsageError
 from instruct_imagen_data.schema import RawPair, RejectRow
 from instruct_imagen_data.stages import measure
 from instruct_imagen_data.stages.blocks import Block, check_conservation
@@ -224,15 +223,3 @@ def test_networks_see_the_start_of_a_caption(picture: Picture) -> None:
     assert made.networks.image_text.longest <= 2000  # type: ignore[attr-defined]
     spaced = run([pair("1", picture(1), " " * 5000 + "green")], made)
     assert pa.compute.max(spaced.tables["scores"]["similarity"]).as_py() is not None
-
-
-@pytest.mark.parametrize(
-    ("device", "message"), [("cuda", "no GPU is seen"), ("tpu", "known are cpu")]
-)
-def test_devices(device: str, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    import torch
-
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    measure.check_device("cpu")
-    with pytest.raises(UsageError, match=f"--device {device}: {message}"):
-        measure.check_device(device)

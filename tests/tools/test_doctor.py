@@ -7,6 +7,7 @@ from pathlib import Path
 
 from instruct_imagen_data import cli
 from instruct_imagen_data.annotators import model_set
+from instruct_imagen_data.annotators.roles import OPTIONAL
 from instruct_imagen_data.tools import doctor
 from instruct_imagen_data.tools.doctor import NOTE, OK, WRONG
 
@@ -14,11 +15,16 @@ CONTENT = b"weights"
 
 
 def write_set(folder: Path, sha256: str) -> str:
-    """A model set whose two weight files are one.bin and two.bin beside it."""
+    """A model set whose two weight files are one.bin and two.bin beside it; no other roles."""
     names = iter(["one.bin", "two.bin"])
-    text = model_set._SHIPPED.joinpath("embedded.toml").read_text()
+    text = model_set.SHIPPED.joinpath("embedded.toml").read_text()
+    roles = "|".join(OPTIONAL)
+    text = re.sub(rf"^\[({roles})[].](.|\n)*?(?=^\[(?!\1)|\Z)", "", text, flags=re.M)
     text = re.sub(r'^weights = ".*"', lambda _: f'weights = "{next(names)}"', text, flags=re.M)
     text = re.sub(r'^sha256 = ".*"', f'sha256 = "{sha256}"', text, flags=re.M)
+    text = text.replace("./../embedded/", "./")
+    for name in ("open_clip_config.json", "merges.txt.gz"):
+        (folder / name).touch()
     path = folder / "set.toml"
     path.write_text(text)
     return str(path)
@@ -65,6 +71,22 @@ def test_files_with_a_url_are_fetched_by_a_job(monkeypatch, tmp_path: Path) -> N
     assert found["image_text"].state == WRONG
     assert "https://" in found["image_text"].remedy
     assert str(tmp_path) in found["image_text"].remedy
+
+
+def test_roles_that_a_set_lacks_are_noted(tmp_path: Path) -> None:
+    for name in ("one.bin", "two.bin"):
+        (tmp_path / name).write_bytes(CONTENT)
+    path = write_set(tmp_path, "unverified")
+    found = weights(path)["roles"]
+    assert found.state == NOTE
+    assert "depth, edge, mask" in found.text
+
+
+def test_paths_in_a_config_that_lead_nowhere_are_wrong(tmp_path: Path) -> None:
+    path = write_set(tmp_path, "unverified")
+    (tmp_path / "merges.txt.gz").unlink()
+    lines = [one for one in doctor.weights(path) if one.topic == "image_text"]
+    assert any(one.state == WRONG and "merges.txt.gz" in one.text for one in lines)
 
 
 def test_pinned_versions_that_differ_are_noted(tmp_path: Path) -> None:

@@ -1,0 +1,84 @@
+"""Depth, mask and edge examples of a corpus' kept pictures, in one pass over them."""
+
+import dataclasses
+import functools
+import sys
+
+import apache_beam as beam
+from apache_beam.pvalue import PCollection
+
+from instruct_imagen_data.errors import UsageError
+from instruct_imagen_data.stages.control import ROLES, STAGE, control_block
+from instruct_imagen_data.stages.derived import DeriveBlocks, DerivedBlock, load
+from instruct_imagen_data.stages.kept import ReadKept, open_corpus
+from pipelines import derivation, job
+
+VERB = "control"
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """Makes control examples: a picture, its caption, and its depth map, object mask or edges.
+
+    Each lands in OUTPUT/depth_webli, OUTPUT/mask_webli and OUTPUT/edge_webli, with _rejects/ of its
+    own. Only rows that `instruct-imagen neighbours` kept are used.
+
+    Attributes:
+        corpus: Directory that `instruct-imagen corpus` filled.
+        output: Directory that holds a folder a dataset.
+        neighbourhoods: What `instruct-imagen neighbours` made of the corpus; found beside it.
+        models: Model set with the roles depth, mask and edge; the corpus' own by default.
+        only: Datasets to make, with commas between; all three by default.
+        size: Shorter side of targets and maps, in pixels; nothing is cropped or enlarged.
+        min_check: Agreement of the target with its condition, 0 to 1, below which a row is
+            rejected.
+        licences: all, or commercial: reject rows not known to allow commercial use.
+        precision: auto, fp32, bf16 or fp16; auto takes what pays on this device.
+        device: cpu or cuda.
+        max_reject_rate: Share of rejects above which the job fails, after all is written.
+        overwrite: Replace outputs of other options.
+        plan: Print what would be done, and stop.
+    """
+
+    corpus: str
+    output: str
+    neighbourhoods: str = ""
+    models: str = ""
+    only: str = ""
+    size: int = 256
+    min_check: float = 0.5
+    licences: str = "all"
+    precision: str = "auto"
+    device: str = "cpu"
+    max_reject_rate: float = 1.0
+    overwrite: bool = False
+    plan: bool = False
+
+
+def plan(options: Options) -> job.Plan:
+    """One phase: read what was kept, look at it, write the datasets, finish them.
+
+    Raises:
+      UsageError: no finished corpus or verdicts, or a value that makes no sense.
+    """
+    if options.size < 1:
+        raise UsageError(f"--size {options.size}: at least 1")
+    corpus = open_corpus(options.corpus, options.neighbourhoods)
+    roles = derivation.chosen(options.only, ROLES)
+    made = derivation.resolve(VERB, options, roles, corpus.models)
+    function = functools.partial(control_block, terms=made.terms, side=options.size)
+
+    def build(root: beam.Pipeline) -> PCollection[DerivedBlock]:
+        kept = root | ReadKept(corpus, options.output, made.datasets, STAGE)
+        return kept | DeriveBlocks(STAGE, functools.partial(load, made.setup), function)
+
+    return made.plan(build, corpus.parts, corpus.settings())
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The verb `control`."""
+    return job.main(VERB, Options, plan, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,146 @@
+"""What the jobs that derive datasets share: their options made good, and their plan."""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import apache_beam as beam
+
+from instruct_imagen_data import licences, schema, shards, storage
+from instruct_imagen_data.annotators import model_set
+from instruct_imagen_data.annotators.precision import check_device, resolve_precision
+from instruct_imagen_data.errors import UsageError
+from instruct_imagen_data.stages.derived import Setup, Terms, WriteDerived, licences_of
+from instruct_imagen_data.stages.finish import FinishDatasets
+from pipelines import job
+
+Roles = Mapping[str, tuple[str, ...]]  # dataset -> roles of the networks it is made with
+
+
+@dataclasses.dataclass(frozen=True)
+class Derivation:
+    """Datasets to derive, and with which networks.
+
+    Attributes:
+      verb: Of the job.
+      options: Its options.
+      roles: Dataset to the roles it needs, for the datasets that are wanted.
+      models: The model set.
+      setup: The networks of all of them.
+      terms: What every row must fulfil.
+    """
+
+    verb: str
+    options: Any
+    roles: Roles
+    models: model_set.ModelSet
+    setup: Setup
+    terms: Terms
+
+    @property
+    def datasets(self) -> tuple[str, ...]:
+        return tuple(self.roles)
+
+    def plan(
+        self,
+        build: Callable[[beam.Pipeline], Any],
+        inputs: Mapping[str, int],
+        settings: Mapping[str, Any],
+        phases: Sequence[job.Phase] = (),
+    ) -> job.Plan:
+        """The plan: DerivedBlocks that `build` puts on a pipeline are written and finished.
+
+        Args:
+          inputs: Name to rows of each part that the datasets will have.
+          settings: What the rows depend on beside the options and the networks.
+          phases: What goes before.
+        """
+        output = self.options.output
+
+        def whole(root: beam.Pipeline) -> None:
+            written = build(root) | WriteDerived(output)
+            written | FinishDatasets(output, self.verb, self.datasets)
+
+        folders = [storage.join(output, name) for name in self.datasets]
+        last = job.Phase(self.verb, folders, whole, parts=len(inputs), rows=sum(inputs.values()))
+        common = job.settings_of(
+            self.options,
+            models=self.setup.models,
+            precision=self.setup.precision,
+            records=schema.versions(schema.Derived, schema.RejectRow),
+            **settings,
+        )
+        return job.Plan(
+            settings=common,
+            inputs=inputs,
+            paths={},
+            phases=[*phases, last],
+            outputs={
+                folder: {"dataset": name, "weights": self.models.hashes(self.roles[name])}
+                for folder, name in zip(folders, self.datasets, strict=True)
+            },
+        )
+
+
+def chosen(only: str, roles: Roles) -> Roles:
+    """The datasets that `--only` names, all if it names none.
+
+    Raises:
+      UsageError: a name that is none of them.
+    """
+    names = [name.strip() for name in only.split(",") if name.strip()]
+    for name in names:
+        if name not in roles:
+            raise UsageError(f"--only {name}: known are {', '.join(roles)}")
+    return {name: needed for name, needed in roles.items() if not names or name in names}
+
+
+def hindrance(models: model_set.ModelSet, roles: Sequence[str], allowed: str) -> str:
+    """Why a model set cannot serve roles under --licences `allowed`; '' if it can."""
+    for role in roles:
+        if role not in models.roles:
+            return f"model set {models.name} has no {role} network"
+    for role, licence in licences_of(models, roles).items():
+        if allowed == "commercial" and not licences.allows_commercial_use(licence):
+            return f"the {role} network of model set {models.name} is under {licence!r}"
+    return ""
+
+
+def resolve(verb: str, options: Any, roles: Roles, default_models: str = "") -> Derivation:
+    """Options as what the datasets are made with.
+
+    Args:
+      options: With output, models, precision, device, licences and min_check.
+      roles: Dataset to the roles it needs, for the datasets that are wanted.
+      default_models: Model set where the options name none.
+
+    Raises:
+      UsageError: a value that makes no sense, a network that the set lacks, or one whose licence
+        does not allow what is asked.
+    """
+    if options.licences not in licences.CHOICES:
+        known = " and ".join(licences.CHOICES)
+        raise UsageError(f"--licences {options.licences}: known are {known}")
+    if not 0 <= options.min_check <= 1:
+        raise UsageError(f"--min-check {options.min_check}: from 0 to 1")
+    if not 0 <= options.max_reject_rate <= 1:
+        raise UsageError(f"--max-reject-rate {options.max_reject_rate}: from 0 to 1")
+    if shards.read_job(options.output):
+        raise UsageError(f"{options.output} holds a job of its own: choose another --output")
+    check_device(options.device)
+    name = options.models or default_models
+    models = model_set.load_set(name)
+    needed = tuple(dict.fromkeys(role for each in roles.values() for role in each))
+    for role in needed:
+        models.role(role)  # its error says what to add to the set
+    reason = hindrance(models, needed, options.licences)
+    if reason:
+        raise UsageError(f"{reason}; name another model set, or leave it out by --only")
+    # The name of a shipped set, or a path that workers elsewhere in the tree find too.
+    place = name if models.path.stem == name else str(models.path)
+    setup = Setup(
+        place, resolve_precision(options.precision, options.device), options.device, needed
+    )
+    return Derivation(
+        verb, options, roles, models, setup, Terms(options.licences, options.min_check)
+    )

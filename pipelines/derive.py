@@ -1,0 +1,163 @@
+"""All datasets of stage 2 that the inputs allow, by one command: the jobs one after the other.
+
+Each job is planned, and its outputs are compared with what is asked, before the first one runs.
+"""
+
+import dataclasses
+import sys
+from collections.abc import Mapping, Sequence
+from types import ModuleType
+from typing import Any
+
+from instruct_imagen_data import command_line, shards, storage, tasks
+from instruct_imagen_data.annotators import model_set
+from instruct_imagen_data.errors import TooManyRejects
+from instruct_imagen_data.stages.kept import open_corpus
+from pipelines import control, derivation, job, natural
+
+VERB = "derive"
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """A job that derives datasets.
+
+    Attributes:
+      module: With VERB, Options, ROLES (dataset to the networks it needs) and plan. Options that
+        this verb has under the same name are handed on.
+      needs: Options without which the job is skipped.
+    """
+
+    module: ModuleType
+    needs: tuple[str, ...] = ()
+
+
+JOBS = (  # in the order of Table 1; a dataset is in one job
+    Job(natural),
+    Job(control),
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """Makes every dataset of stage 2 that its inputs allow; says what it skips, and why.
+
+    Each lands in OUTPUT/DATASET. Only rows that `instruct-imagen neighbours` kept are used.
+
+    Attributes:
+        corpus: Directory that `instruct-imagen corpus` filled.
+        output: Directory that holds a folder a dataset.
+        neighbourhoods: What `instruct-imagen neighbours` made of the corpus; found beside it.
+        models: Model set; the corpus' own by default. What it has no network for is skipped.
+        only: Datasets to make, with commas between; all by default.
+        size: Shorter side of targets, in pixels.
+        min_check: Least value of a row's worst check, 0 to 1; by default each job's own.
+        licences: all, or commercial: reject rows not known to allow commercial use.
+        precision: auto, fp32, bf16 or fp16; auto takes what pays on this device.
+        device: cpu or cuda.
+        max_reject_rate: Share of rejects of a dataset above which the job fails, at its end.
+        overwrite: Replace outputs of other options.
+        plan: Print what would be done, and stop.
+    """
+
+    corpus: str
+    output: str
+    neighbourhoods: str = ""
+    models: str = ""
+    only: str = ""
+    size: int = 256
+    min_check: float | None = None
+    licences: str = "all"
+    precision: str = "auto"
+    device: str = "cpu"
+    max_reject_rate: float = 1.0
+    overwrite: bool = False
+    plan: bool = False
+
+
+def skipped(options: Options, models: model_set.ModelSet) -> dict[str, str]:
+    """Dataset -> why it is not made, for those that are not."""
+    roles = {name: needed for one in JOBS for name, needed in one.module.ROLES.items()}
+    wanted = derivation.chosen(options.only, roles)
+    reasons = {}
+    for one in JOBS:
+        lacking = [name for name in one.needs if not getattr(options, name)]
+        for name, needed in one.module.ROLES.items():
+            if name not in wanted:
+                reasons[name] = "not in --only"
+            elif lacking:
+                reasons[name] = f"no {command_line.flag(lacking[0])}"
+            elif reason := derivation.hindrance(models, needed, options.licences):
+                reasons[name] = reason
+    return reasons
+
+
+def options_of(one: Job, options: Options, datasets: Sequence[str]) -> Any:
+    """The options of a job, handed on from those of this verb."""
+    given = dataclasses.asdict(options) | {"only": ",".join(datasets)}
+    names = [field.name for field in dataclasses.fields(one.module.Options)]
+    return one.module.Options(
+        **{name: given[name] for name in names if given.get(name) is not None}
+    )
+
+
+def table(output: str, done: Mapping[str, Mapping[str, Any]], left: Mapping[str, str]) -> list[str]:
+    """Lines that say of each dataset what it holds, or why it is not made.
+
+    Args:
+      done: Directory to manifest of the datasets made by this run.
+      left: Dataset to reason of the others.
+    """
+    lines = []
+    for name in tasks.DATASETS:
+        manifest = done.get(storage.join(output, name))
+        if manifest is not None:
+            reasons = ", ".join(f"{n:,} {reason}" for reason, n in manifest["reasons"].items())
+            lines.append(
+                f"  {name:<16}{manifest['rows'][name]:>10,} rows, rejected: {reasons or 0}"
+            )
+        elif name in left:
+            there = storage.exists(storage.join(output, name, shards.MANIFEST))
+            lines.append(f"  {name:<16}  skipped: {left[name]}{', is there' if there else ''}")
+    return lines
+
+
+def execute(options: Options, flags: Sequence[str]) -> None:
+    """Plans all jobs, runs them, and prints the table.
+
+    Raises:
+      UsageError: what a job's plan says, or an output that holds another job.
+      TooManyRejects: from the first job that has too many, once all have run.
+    """
+    corpus = open_corpus(options.corpus, options.neighbourhoods)
+    left = skipped(options, model_set.load_set(options.models or corpus.models))
+    planned = []
+    for one in JOBS:
+        datasets = [name for name in one.module.ROLES if name not in left]
+        if datasets:
+            own = options_of(one, options, datasets)
+            plan = one.module.plan(own)
+            job.check(one.module.VERB, own, plan)
+            planned.append((one.module.VERB, own, plan))
+    done: dict[str, dict[str, Any]] = {}
+    excess: list[TooManyRejects] = []
+    for verb, own, plan in planned:
+        print(f"{verb}:")
+        try:
+            done |= job.carry_out(verb, own, plan, flags)
+        except TooManyRejects as error:
+            excess.append(error)
+            done |= {folder: shards.require_finished(folder, verb) for folder in plan.outputs}
+    print(f"{options.output}:")
+    print("\n".join(table(options.output, done, left)))
+    if excess:
+        raise excess[0]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The verb `derive`."""
+    return job.run(VERB, Options, execute, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,80 @@
+"""Text-to-image examples: the kept, captioned pictures of a corpus."""
+
+import dataclasses
+import functools
+import sys
+
+import apache_beam as beam
+from apache_beam.pvalue import PCollection
+
+from instruct_imagen_data.errors import UsageError
+from instruct_imagen_data.stages.derived import DeriveBlocks, DerivedBlock, load
+from instruct_imagen_data.stages.kept import ReadKept, open_corpus
+from instruct_imagen_data.stages.natural import ROLES, STAGE, natural_block
+from pipelines import derivation, job
+
+VERB = "natural"
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """Makes text-to-image examples of a corpus' kept pictures: OUTPUT/natural.
+
+    Only rows that `instruct-imagen neighbours` kept are used: good, captioned, no copies.
+
+    Attributes:
+        corpus: Directory that `instruct-imagen corpus` filled.
+        output: Directory that holds a folder a dataset.
+        neighbourhoods: What `instruct-imagen neighbours` made of the corpus; found beside it.
+        models: Model set whose image-text network checks the captions; the corpus' own by default.
+        size: Shorter side of targets, in pixels; nothing is cropped or enlarged.
+        min_check: Cosine of the target and its caption below which a row is rejected; neighbours
+            has already refused what does not match.
+        licences: all, or commercial: reject rows not known to allow commercial use.
+        precision: auto, fp32, bf16 or fp16; auto takes what pays on this device.
+        device: cpu or cuda.
+        max_reject_rate: Share of rejects above which the job fails, after all is written.
+        overwrite: Replace outputs of other options.
+        plan: Print what would be done, and stop.
+    """
+
+    corpus: str
+    output: str
+    neighbourhoods: str = ""
+    models: str = ""
+    size: int = 256
+    min_check: float = 0.0
+    licences: str = "all"
+    precision: str = "auto"
+    device: str = "cpu"
+    max_reject_rate: float = 1.0
+    overwrite: bool = False
+    plan: bool = False
+
+
+def plan(options: Options) -> job.Plan:
+    """One phase: read what was kept, look at it, write the dataset, finish it.
+
+    Raises:
+      UsageError: no finished corpus or verdicts, or a value that makes no sense.
+    """
+    if options.size < 1:
+        raise UsageError(f"--size {options.size}: at least 1")
+    corpus = open_corpus(options.corpus, options.neighbourhoods)
+    made = derivation.resolve(VERB, options, ROLES, corpus.models)
+    function = functools.partial(natural_block, terms=made.terms, side=options.size)
+
+    def build(root: beam.Pipeline) -> PCollection[DerivedBlock]:
+        kept = root | ReadKept(corpus, options.output, made.datasets, STAGE)
+        return kept | DeriveBlocks(STAGE, functools.partial(load, made.setup), function)
+
+    return made.plan(build, corpus.parts, corpus.settings())
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The verb `natural`."""
+    return job.main(VERB, Options, plan, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
