@@ -62,7 +62,10 @@ UNUSED: dict[str, Reason] = {
         "Too few of its neighbours are near enough to be of one thing and far enough to differ.",
         "cosine of its fourth neighbour",
     ),
-    "leftover": Reason("left over", "Its neighbours were used up by others, or are too near or too far from each other."),
+    "leftover": Reason(
+        "left over",
+        "Its neighbours were used up by others, or are too near or too far from each other.",
+    ),
 }
 ALL: dict[str, Reason] = {**UNREADABLE, **UNCHOSEN, **DUPLICATE, **UNUSED}
 EVIDENCE: dict[str, str] = {

@@ -40,7 +40,7 @@ def test_a_used_picture_names_its_neighbourhood(web, capsys) -> None:
         ("duplicate", "stayed: nearly the same picture, cosine 0.950 (level 0.9)"),
         ("band", "cosine of its fourth neighbour 0.3, needed 0.4"),
         ("no_neighbours", "candidates 2, needed 4"),
-        ("leftover", "used up by other neighbourhoods"),
+        ("leftover", "used up by others, or are too near or too far"),
     ],
 )
 def test_a_dropped_picture_says_why(web, capsys, fate: str, told: str) -> None:
