@@ -85,7 +85,11 @@ def test_licences_and_checks_decide(given: Any, tmp_path: Path, command: Command
     everything = rows(tmp_path / "all" / "natural")
     free = [row for row in everything if licences.allows_commercial_use(row["licence"])]
     like = [row for row in free if row["checks"][0]["value"] >= 0.4]
-    assert rows(tmp_path / "some" / "natural") == like
+    some = rows(tmp_path / "some" / "natural")
+    # Other rows share their batches: the last bits of the cosines may differ, and nothing else.
+    values = [[row["checks"][0].pop("value") for row in found] for found in (some, like)]
+    assert values[0] == pytest.approx(values[1], abs=1e-5)
+    assert some == like
     reasons = Counter(row["reason"] for row in rows(tmp_path / "some" / "natural", shards.REJECTS))
     assert reasons["licence"] == len(everything) - len(free) > 0
     assert reasons["check"] == len(free) - len(like) > 0
