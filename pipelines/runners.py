@@ -19,7 +19,11 @@ from instruct_imagen_data import storage
 from instruct_imagen_data.errors import UsageError
 
 _LOCAL = ("", "FnApiRunner", "DirectRunner")
-_TRACEBACKS = ("common", "worker.sdk_worker")  # modules that log an error which is raised too
+_TRACEBACKS = (
+    "common",
+    "worker.sdk_worker",
+    "worker.data_plane",
+)  # modules that log an error which is raised too
 
 
 def _parser() -> _BeamArgumentParser:

@@ -11,8 +11,10 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -197,6 +199,28 @@ def shell() -> Callable[..., subprocess.Popen[str]]:
         )
 
     return start
+
+
+@pytest.fixture(scope="session")
+def peak_of() -> Callable[[subprocess.Popen[str]], tuple[int, str]]:
+    """peak_of(run): (peak memory in bytes, stderr) of a started command, at its end.
+
+    Read of the process itself: what `wait` tells of a child begins at the memory of its parent.
+    """
+
+    def measure(run: subprocess.Popen[str]) -> tuple[int, str]:
+        peak = 0
+        with ThreadPoolExecutor(1) as reader:
+            told = reader.submit(run.communicate)
+            while not told.done():
+                with suppress(FileNotFoundError, ProcessLookupError):
+                    for line in Path(f"/proc/{run.pid}/status").read_text().splitlines():
+                        if line.startswith("VmHWM"):
+                            peak = max(peak, int(line.split()[1]) << 10)
+                time.sleep(0.05)
+        return peak, told.result()[1]
+
+    return measure
 
 
 @pytest.fixture(scope="session")
