@@ -113,11 +113,33 @@ class _WithoutTracebacks(io.TextIOBase):
         self._stream.flush()
 
 
+@contextlib.contextmanager
+def _quiet_teardown() -> Iterator[None]:
+    """Keeps to itself what Beam's generators and threads raise while an interrupt ends them.
+
+    It can reach nobody, so Python would print it, with a traceback: now, or when the process ends.
+    """
+    hook = sys.unraisablehook
+    sys.unraisablehook = _ignore
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise  # the process ends: the hook stays
+    except BaseException:
+        sys.unraisablehook = hook
+        raise
+    sys.unraisablehook = hook
+
+
+def _ignore(_: "sys.UnraisableHookArgs") -> None:
+    pass
+
+
 def run(pipeline: beam.Pipeline) -> None:
     """Runs a pipeline to its end on the runner of its options."""
     options = pipeline._options
     name = str(options.get_all_options(drop_default=True).get("runner") or "").rsplit(".", 1)[-1]
-    with contextlib.redirect_stderr(_WithoutTracebacks(sys.stderr)):
+    with _quiet_teardown(), contextlib.redirect_stderr(_WithoutTracebacks(sys.stderr)):
         local = name in _LOCAL
         result = FnApiRunner().run_pipeline(pipeline, options) if local else pipeline.run()
         result.wait_until_finish()
