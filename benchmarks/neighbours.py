@@ -40,7 +40,7 @@ def run_job(corpus: str, output: str) -> None:
     for name in neighbours.PHASES:
         if name != "gather":
             build = functools.partial(neighbours.PHASES[name], s=told)
-            job._run(job.Phase(name, told.folder(name), build), flags)
+            job._run(job.Phase(name, [told.folder(name)], build), flags)
 
 
 def apart(function: Callable[..., Any], *arguments: Any) -> Any:

@@ -93,6 +93,12 @@ def _named(place: str, path: str) -> str:
     return f"{kind}://{_split(place)[1]}/{path.split('/', 1)[-1]}"
 
 
+def below(folder: str, file: File) -> str:
+    """The path of a listed file below the folder that was listed."""
+    start = len(_named(folder, open_place(folder)[1]).rstrip("/")) + 1
+    return file.path[start:]
+
+
 def list_files(folder: str, recursive: bool = False) -> list[File]:
     """The files of a folder, sorted by path; a folder that does not exist is empty."""
     fs, path = open_place(folder)

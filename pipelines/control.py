@@ -7,13 +7,15 @@ import sys
 import apache_beam as beam
 from apache_beam.pvalue import PCollection
 
-from instruct_imagen_data.errors import UsageError
-from instruct_imagen_data.stages.control import ROLES, STAGE, control_block
+from instruct_imagen_data.stages import control
+from instruct_imagen_data.stages.control import STAGE, control_block
 from instruct_imagen_data.stages.derived import DeriveBlocks, DerivedBlock, load
 from instruct_imagen_data.stages.kept import ReadKept, open_corpus
 from pipelines import derivation, job
 
 VERB = "control"
+DATASETS = ("depth_webli", "mask_webli", "edge_webli")
+ROLES = {name: control.ROLES[name] for name in DATASETS}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,17 +57,20 @@ class Options:
     plan: bool = False
 
 
+def roles(options: Options) -> derivation.Roles:
+    """Dataset to the networks it needs."""
+    return ROLES
+
+
 def plan(options: Options) -> job.Plan:
     """One phase: read what was kept, look at it, write the datasets, finish them.
 
     Raises:
       UsageError: no finished corpus or verdicts, or a value that makes no sense.
     """
-    if options.size < 1:
-        raise UsageError(f"--size {options.size}: at least 1")
     corpus = open_corpus(options.corpus, options.neighbourhoods)
-    roles = derivation.chosen(options.only, ROLES)
-    made = derivation.resolve(VERB, options, roles, corpus.models)
+    wanted = derivation.chosen(options.only, ROLES)
+    made = derivation.resolve(VERB, options, wanted, corpus.models)
     function = functools.partial(control_block, terms=made.terms, side=options.size)
 
     def build(root: beam.Pipeline) -> PCollection[DerivedBlock]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import apache_beam as beam
 
-from instruct_imagen_data import licences, schema, shards, storage
+from instruct_imagen_data import command_line, licences, schema, shards, storage
 from instruct_imagen_data.annotators import model_set
 from instruct_imagen_data.annotators.precision import check_device, resolve_precision
 from instruct_imagen_data.errors import UsageError
@@ -110,7 +110,7 @@ def resolve(verb: str, options: Any, roles: Roles, default_models: str = "") -> 
     """Options as what the datasets are made with.
 
     Args:
-      options: With output, models, precision, device, licences and min_check.
+      options: With output, models, precision, device, licences, min_check and max_reject_rate.
       roles: Dataset to the roles it needs, for the datasets that are wanted.
       default_models: Model set where the options name none.
 
@@ -121,10 +121,12 @@ def resolve(verb: str, options: Any, roles: Roles, default_models: str = "") -> 
     if options.licences not in licences.CHOICES:
         known = " and ".join(licences.CHOICES)
         raise UsageError(f"--licences {options.licences}: known are {known}")
-    if not 0 <= options.min_check <= 1:
-        raise UsageError(f"--min-check {options.min_check}: from 0 to 1")
-    if not 0 <= options.max_reject_rate <= 1:
-        raise UsageError(f"--max-reject-rate {options.max_reject_rate}: from 0 to 1")
+    for name in ("min_check", "max_reject_rate", "validation_share"):
+        if not 0 <= getattr(options, name, 0) <= 1:
+            raise UsageError(f"{command_line.flag(name)} {getattr(options, name)}: from 0 to 1")
+    for name in ("size", "min_side"):
+        if getattr(options, name, 1) < 1:
+            raise UsageError(f"{command_line.flag(name)} {getattr(options, name)}: at least 1")
     if shards.read_job(options.output):
         raise UsageError(f"{options.output} holds a job of its own: choose another --output")
     check_device(options.device)

@@ -13,7 +13,7 @@ from instruct_imagen_data import command_line, shards, storage, tasks
 from instruct_imagen_data.annotators import model_set
 from instruct_imagen_data.errors import TooManyRejects
 from instruct_imagen_data.stages.kept import open_corpus
-from pipelines import control, derivation, job, natural
+from pipelines import art, control, derivation, face, job, natural, sketch, subject
 
 VERB = "derive"
 
@@ -23,18 +23,30 @@ class Job:
     """A job that derives datasets.
 
     Attributes:
-      module: With VERB, Options, ROLES (dataset to the networks it needs) and plan. Options that
-        this verb has under the same name are handed on.
+      module: With VERB, Options, plan, and `roles`, which gives dataset -> networks it needs for
+        some options. Options that this verb has under the same name are handed on.
       needs: Options without which the job is skipped.
+      datasets: Those of the module's that the job makes; all by default.
     """
 
     module: ModuleType
     needs: tuple[str, ...] = ()
+    datasets: tuple[str, ...] = ()
+
+    def roles(self, options: Any) -> derivation.Roles:
+        """Dataset to the networks it needs."""
+        found = self.module.roles(options)
+        return {name: found[name] for name in self.datasets or found}
 
 
 JOBS = (  # in the order of Table 1; a dataset is in one job
     Job(natural),
+    Job(art, needs=("art",)),
     Job(control),
+    Job(sketch),
+    Job(subject),
+    Job(face, needs=("celeba", "i_have_the_rights"), datasets=("celeba",)),
+    Job(face, needs=("celeba_hq", "i_have_the_rights"), datasets=("celeba_hq",)),
 )
 
 
@@ -49,6 +61,19 @@ class Options:
         output: Directory that holds a folder a dataset.
         neighbourhoods: What `instruct-imagen neighbours` made of the corpus; found beside it.
         models: Model set; the corpus' own by default. What it has no network for is skipped.
+        art: Folder of paintings, for wikiart; see `instruct-imagen art --help`.
+        sketches: Folder of photos and drawings, for sketch2image; without it, the contour network
+            draws the corpus' pictures.
+        subjects: Folder of a folder per subject, for suti; without it, subjects are looked for on
+            the corpus' pages.
+        page_column: Column of the corpus' input that names the page of a picture.
+        celeba: Folder of CelebA, for celeba;
+        celeba_hq: and of CelebA-HQ, for celeba_hq.
+        i_have_the_rights: State that you may use these pictures of people.
+        art_licence: Licence of the paintings, where the folder states none;
+        sketches_licence: of the photos and drawings;
+        subjects_licence: of the subjects;
+        celeba_licence: of the faces.
         only: Datasets to make, with commas between; all by default.
         size: Shorter side of targets, in pixels.
         min_check: Least value of a row's worst check, 0 to 1; by default each job's own.
@@ -64,6 +89,17 @@ class Options:
     output: str
     neighbourhoods: str = ""
     models: str = ""
+    art: str = ""
+    sketches: str = ""
+    subjects: str = ""
+    page_column: str = ""
+    celeba: str = ""
+    celeba_hq: str = ""
+    i_have_the_rights: bool = False
+    art_licence: str = ""
+    sketches_licence: str = ""
+    subjects_licence: str = ""
+    celeba_licence: str = "CelebA, non-commercial research only"
     only: str = ""
     size: int = 256
     min_check: float | None = None
@@ -77,12 +113,12 @@ class Options:
 
 def skipped(options: Options, models: model_set.ModelSet) -> dict[str, str]:
     """Dataset -> why it is not made, for those that are not."""
-    roles = {name: needed for one in JOBS for name, needed in one.module.ROLES.items()}
+    roles = {name: needed for one in JOBS for name, needed in one.roles(options).items()}
     wanted = derivation.chosen(options.only, roles)
     reasons = {}
     for one in JOBS:
         lacking = [name for name in one.needs if not getattr(options, name)]
-        for name, needed in one.module.ROLES.items():
+        for name, needed in one.roles(options).items():
             if name not in wanted:
                 reasons[name] = "not in --only"
             elif lacking:
@@ -130,10 +166,11 @@ def execute(options: Options, flags: Sequence[str]) -> None:
       TooManyRejects: from the first job that has too many, once all have run.
     """
     corpus = open_corpus(options.corpus, options.neighbourhoods)
-    left = skipped(options, model_set.load_set(options.models or corpus.models))
+    options = dataclasses.replace(options, models=options.models or corpus.models)
+    left = skipped(options, model_set.load_set(options.models))
     planned = []
     for one in JOBS:
-        datasets = [name for name in one.module.ROLES if name not in left]
+        datasets = [name for name in one.roles(options) if name not in left]
         if datasets:
             own = options_of(one, options, datasets)
             plan = one.module.plan(own)

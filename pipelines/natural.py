@@ -7,7 +7,6 @@ import sys
 import apache_beam as beam
 from apache_beam.pvalue import PCollection
 
-from instruct_imagen_data.errors import UsageError
 from instruct_imagen_data.stages.derived import DeriveBlocks, DerivedBlock, load
 from instruct_imagen_data.stages.kept import ReadKept, open_corpus
 from instruct_imagen_data.stages.natural import ROLES, STAGE, natural_block
@@ -52,14 +51,17 @@ class Options:
     plan: bool = False
 
 
+def roles(options: Options) -> derivation.Roles:
+    """Dataset to the networks it needs."""
+    return ROLES
+
+
 def plan(options: Options) -> job.Plan:
     """One phase: read what was kept, look at it, write the dataset, finish it.
 
     Raises:
       UsageError: no finished corpus or verdicts, or a value that makes no sense.
     """
-    if options.size < 1:
-        raise UsageError(f"--size {options.size}: at least 1")
     corpus = open_corpus(options.corpus, options.neighbourhoods)
     made = derivation.resolve(VERB, options, ROLES, corpus.models)
     function = functools.partial(natural_block, terms=made.terms, side=options.size)

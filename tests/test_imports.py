@@ -11,7 +11,7 @@ OURS = ("instruct_imagen_data", "pipelines", "model")
 TORCH = {"torch", "torchvision", "timm", "open_clip", "controlnet_aux", "diffusers", "transformers"}
 CONTRACT = {
     "errors", "schema", "keys", "images", "instructions", "tasks", "storage", "shards", "index",
-    "licences", "runs", "vectors", "cell",
+    "licences", "runs", "vectors", "cell", "sources",
 }  # fmt: skip
 
 
@@ -60,11 +60,25 @@ BEAM_IN = {"stages", "pipelines"}
 TORCH_AT_TOP_IN = {"training", "model"}
 # Stages share the primitives of blocks and runs, jobs share `job`; else files are apart.
 SHARED_FILES = {
-    "stages": {"blocks", "annotate", "derived", "formats", "kept", "runs", "phase"},
+    "stages": {
+        "blocks",
+        "annotate",
+        "carried",
+        "derived",
+        "formats",
+        "kept",
+        "opened",
+        "pictures",
+        "runs",
+        "phase",
+    },
     "pipelines": {"derivation", "job", "outputs", "runners", "progress"},
 }
 # Jobs whose business is other jobs.
-COMPOSES = {"finish": {"corpus"}, "derive": {"natural", "control"}}
+COMPOSES = {
+    "finish": {"corpus"},
+    "derive": {"natural", "art", "control", "sketch", "subject", "face"},
+}
 
 
 def files() -> list[Path]:

@@ -100,6 +100,23 @@ class Duplicates:
 
 
 @dataclasses.dataclass(frozen=True)
+class Filters:
+    """Cosines of the image-text network that stage 2 filters by; the defaults are for ViT-L/14.
+
+    Attributes:
+        subject_low: Least mean cosine of the pictures of a page that show one subject (FACTS 56),
+        subject_high: and the greatest: above it they are copies.
+        caption: Least cosine of a styled picture and its caption (FACTS 5, 108).
+        copy: Greatest cosine of a styled picture and its style: above it, it repeats that picture.
+    """
+
+    subject_low: float = 0.82
+    subject_high: float = 0.98
+    caption: float = 0.2
+    copy: float = 0.9
+
+
+@dataclasses.dataclass(frozen=True)
 class Domain:
     """A domain, or a class that is rejected, and the sentences that describe its pictures."""
 
@@ -116,6 +133,7 @@ class ModelSet:
     quality: QualityRole
     image_text: ImageTextRole
     duplicates: Duplicates
+    filters: Filters
     domains: tuple[Domain, ...]
     rejects: tuple[Domain, ...]
     depth: Role | None = None

@@ -28,10 +28,16 @@ class Reject(Exception):
     """A record that cannot go on. `sift` alone catches it."""
 
     def __init__(
-        self, reason: str, detail: str = "", value: float | None = None, limit: float | None = None
+        self,
+        reason: str,
+        detail: str = "",
+        value: float | None = None,
+        limit: float | None = None,
+        survivor: str = "",
     ) -> None:
-        super().__init__(reason, detail, value, limit)
+        super().__init__(reason, detail, value, limit, survivor)
         self.reason, self.detail, self.value, self.limit = reason, detail, value, limit
+        self.survivor = survivor
 
 
 @dataclasses.dataclass(frozen=True)

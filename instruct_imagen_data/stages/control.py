@@ -1,4 +1,6 @@
-"""Control examples: a picture with its depth map, object mask or edges (paper, section 3.2, A.3.2).
+"""Control examples: a picture with its depth map, object mask, edges or a drawing of its contours.
+
+Source: paper, section 3.2 and A.3.2.
 
 Each picture is decoded once for all of them. Every map is made at its network's detection size and
 then resized to the target (FACTS 75). The networks then look at the target as it is stored, and
@@ -36,15 +38,19 @@ ROLES: Mapping[str, tuple[str, ...]] = {  # dataset -> networks; the first makes
     "depth_webli": ("depth",),
     "mask_webli": ("mask",),
     "edge_webli": ("edge", "depth", "mask"),
+    "sketch2image": ("contour",),
 }
-TEXTS = {"depth": "depth map", "mask": "object mask", "edge": "edge image"}
+TEXTS = {"depth": "depth map", "mask": "object mask", "edge": "edge image", "contour": "sketch"}
+_OF_LINES = ("edge", "contour")
 EDGE_TOLERANCE = 2.0  # pixels of the target
+CONTOUR_TOLERANCE = 4.0  # a drawing's lines follow a form, not its pixels
 MIN_LINES = 0.001  # share of the pixels that are on a line, below which there are no edges
 _LINE = 128  # of 255: from here on a pixel is on a line
 CHECKS: Mapping[str, tuple[str, Callable[[np.ndarray, np.ndarray], float]]] = {
     "depth": ("depth_agreement", agreement.depth_agreement),
     "mask": ("mask_iou", agreement.mask_iou),
     "edge": ("edge_f1", functools.partial(agreement.edge_f1, tolerance=EDGE_TOLERANCE)),
+    "contour": ("sketch_f1", functools.partial(agreement.edge_f1, tolerance=CONTOUR_TOLERANCE)),
 }
 
 
@@ -80,7 +86,7 @@ def condition(role: str, found: Map, width: int, height: int) -> np.ndarray:
     except maps.Refused as error:
         raise Reject("no_object" if role == "mask" else error.reason, error.detail) from error
     pixels = maps.to_size(pixels, width, height)
-    if role == "edge":
+    if role in _OF_LINES:
         share = float(np.mean(pixels >= _LINE))
         if share < MIN_LINES:
             raise Reject("no_edges", "", share, MIN_LINES)
@@ -171,7 +177,7 @@ def example(seen: Seen, dataset: str, licences: Mapping[str, str], terms: Terms)
     asked = condition(role, seen.maps[role], width, height)
     reference = Reference(
         marker=1,
-        role=role,
+        role="sketch" if role == "contour" else role,
         text=TEXTS[role],
         image=_png(asked, key, role),
         aligned=True,

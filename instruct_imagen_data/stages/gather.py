@@ -21,6 +21,7 @@ from apache_beam.pvalue import PCollection
 from instruct_imagen_data import index, runs, schema, shards, storage, vectors
 from instruct_imagen_data.errors import ConservationError
 from instruct_imagen_data.runs import Group
+from instruct_imagen_data.stages.carried import pick
 
 STAGE = "neighbours"
 NEIGHBOURHOODS = "neighbourhoods"
@@ -78,16 +79,7 @@ def used_pictures(corpus: str, part: str, uses: pa.Table, splits: pa.Array) -> p
       splits: of all rows of the part.
     """
     rows = uses["row"].to_numpy()
-    found, first = [], 0
-    with shards.open_part(shards.part_path(corpus, "images", part)) as file:
-        for group in range(file.num_row_groups):
-            end = first + file.metadata.row_group(group).num_rows
-            inside = rows[np.searchsorted(rows, first) : np.searchsorted(rows, end)]
-            if len(inside):
-                table = file.read_row_group(group, ["key", "caption", "image"], use_threads=False)
-                found.append(table.take(pa.array(inside - first)))
-            first = end
-    pictures = pa.concat_tables(found).combine_chunks()
+    pictures = pick(corpus, "images", part, rows, ("key", "caption", "image"))
     for name in ("id", "slot", "cluster", "domain", "similarities"):
         pictures = pictures.append_column(name, uses[name])
     return pictures.append_column("split", splits.take(pa.array(rows)))

@@ -4,7 +4,7 @@ import dataclasses
 import functools
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import apache_beam as beam
@@ -97,28 +97,46 @@ def _beside(corpus: str, parts: Mapping[str, int]) -> str:
     return found[0]
 
 
+def read_judged(corpus: Corpus, part: str, columns: Sequence[str]) -> tuple[pa.Table, pa.Table]:
+    """(some columns of schema.Image, schema.Verdict) of the rows of one part.
+
+    Raises:
+      UsageError: the verdicts are on other rows than the corpus holds.
+    """
+    images = shards.read_part(corpus.folder, "images", part, schema.Image, [*columns])
+    verdicts = shards.read_part(corpus.neighbourhoods, "verdicts", part, schema.Verdict)
+    if verdicts["key"].to_pylist() != images["key"].to_pylist():
+        raise UsageError(f"{corpus.neighbourhoods}: part {part} judges other rows than the corpus'")
+    return images, verdicts
+
+
 def read_kept(wanted: Todo, corpus: Corpus, stage: str) -> SourceBlock:
     """The kept pictures of one part; for each other row a reject that names its verdict.
 
     Raises:
       UsageError: the verdicts are on other rows than the corpus holds.
     """
-    part = wanted.part
-    images = shards.read_part(corpus.folder, "images", part, schema.Image)
-    verdicts = shards.read_part(corpus.neighbourhoods, "verdicts", part, schema.Verdict)
-    if verdicts["key"].to_pylist() != images["key"].to_pylist():
-        raise UsageError(f"{corpus.neighbourhoods}: part {part} judges other rows than the corpus'")
+    columns = schema.schema_of(schema.Image).names
+    images, verdicts = read_judged(corpus, wanted.part, columns)
     kept = images.filter(verdicts["kept"])
     splits = verdicts["split"].filter(verdicts["kept"]).to_pylist()
     rows = [
         Kept(schema.Image(**{**row, "image": schema.Encoded(**row["image"])}), split)
         for row, split in zip(kept.to_pylist(), splits, strict=True)
     ]
-    rejects = _refused(images.select(["key", "origin", "url", "sha256"]), verdicts, stage)
-    return SourceBlock(part, wanted.datasets, tuple(images["key"].to_pylist()), rows, rejects)
+    rejects = refused(images.select(["key", "origin", "url", "sha256"]), verdicts, stage)
+    return SourceBlock(
+        wanted.part, wanted.datasets, tuple(images["key"].to_pylist()), rows, rejects
+    )
 
 
-def _refused(images: pa.Table, verdicts: pa.Table, stage: str) -> pa.Table:
+def refused(images: pa.Table, verdicts: pa.Table, stage: str) -> pa.Table:
+    """schema.RejectRow of the rows that were not kept.
+
+    Args:
+      images: key, origin, url and sha256 of the rows.
+      verdicts: schema.Verdict of the same rows.
+    """
     pairs = zip(images.to_pylist(), verdicts.to_pylist(), strict=True)
     rows = [
         RejectRow(

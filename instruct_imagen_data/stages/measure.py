@@ -7,7 +7,6 @@ paying for inference again (paper, section 3.2 and appendix A.3.1, up to the clu
 
 import dataclasses
 import functools
-import hashlib
 from collections.abc import Sequence
 
 import apache_beam as beam
@@ -23,11 +22,9 @@ from instruct_imagen_data.annotators.model_set import ModelSet, Networks
 from instruct_imagen_data.schema import RawPair, RejectRow
 from instruct_imagen_data.stages.annotate import AnnotateBlocks
 from instruct_imagen_data.stages.blocks import Block, Reject, sift
+from instruct_imagen_data.stages.pictures import describe_pair, open_pair, start_of
 
 STAGE = "corpus"
-_SEEN_CAPTION = 2_000  # characters: CLIP's 77 tokens never reach farther
-_MAX_CAPTION = 10 * _SEEN_CAPTION  # white space included
-_EXTENSIONS = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,56 +77,11 @@ def look(pair: RawPair, networks: Networks, limits: images.Limits) -> Look:
     Raises:
       Reject: one of images.REASONS, or `empty_caption`.
     """
-    try:
-        picture = images.read(pair.image, limits)
-    except images.DecodeError as error:
-        raise Reject(error.reason, error.detail) from error
+    image, picture = open_pair(pair, limits)
     if not pair.caption.strip():
         raise Reject("empty_caption")
-    key = keys.pair_key(pair.url, pair.caption, pair.image)
-    encoded = schema.Encoded(picture.encoded, f"{key[:16]}.{_EXTENSIONS[picture.format]}")
-    image = schema.Image(
-        key=key,
-        origin=pair.origin,
-        url=pair.url,
-        caption=pair.caption,
-        image=encoded,
-        width=picture.width,
-        height=picture.height,
-        original_width=picture.original_width,
-        original_height=picture.original_height,
-        reencoded=picture.reencoded,
-        sha256=hashlib.sha256(pair.image).hexdigest(),
-        phash=images.perceptual_hash(picture.rgb),
-        licence=pair.licence,
-        metadata=pair.metadata,
-    )
     quality, clip = networks.quality.prepare(picture.rgb), networks.image_text.prepare(picture.rgb)
     return Look(image, quality, clip)
-
-
-def describe(pair: RawPair, reject: Reject) -> RejectRow:
-    """The reject row of a pair; it names the pair as an accepted row would."""
-    return RejectRow(
-        key=keys.pair_key(pair.url, pair.caption, pair.image),
-        origin=pair.origin,
-        url=pair.url,
-        stage=STAGE,
-        reason=reject.reason,
-        detail=reject.detail,
-        sha256=hashlib.sha256(pair.image).hexdigest(),
-        survivor="",
-        value=reject.value,
-        threshold=reject.limit,
-    )
-
-
-def _start(caption: str) -> str:
-    """As much of a caption as a text network takes in.
-
-    A tokenizer's time is quadratic in the length of a word, and captions of 1 MB are met.
-    """
-    return " ".join(caption[:_MAX_CAPTION].split())[:_SEEN_CAPTION]
 
 
 def _routing(vectors: npt.NDArray[np.float32], instruments: Instruments) -> dict[str, pa.Array]:
@@ -180,9 +132,9 @@ def measure_block(block: Block, instruments: Instruments, limits: images.Limits)
     networks = instruments.networks
     pairs = (RawPair(**row) for row in block.tables["pairs"].to_pylist())
     seen = functools.partial(look, networks=networks, limits=limits)
-    looks, rejected = sift(pairs, seen, describe)
+    looks, rejected = sift(pairs, seen, functools.partial(describe_pair, stage=STAGE))
     vectors = networks.image_text.images([one.for_clip for one in looks])
-    texts = networks.image_text.texts([_start(one.image.caption) for one in looks])
+    texts = networks.image_text.texts([start_of(one.image.caption) for one in looks])
     columns = {
         **_identity(looks),
         **_quality(looks, instruments),

@@ -10,7 +10,7 @@ import functools
 import numpy as np
 
 from instruct_imagen_data import images, keys, schema, tasks
-from instruct_imagen_data.schema import Check, Derived, Encoded
+from instruct_imagen_data.schema import Derived, Encoded
 from instruct_imagen_data.stages.blocks import Reject, sift
 from instruct_imagen_data.stages.derived import (
     Made,
@@ -20,14 +20,15 @@ from instruct_imagen_data.stages.derived import (
     Terms,
     describe,
     made,
+    similarity_check,
     target_of,
 )
 from instruct_imagen_data.stages.kept import Kept
+from instruct_imagen_data.stages.pictures import start_of
 
 STAGE = "natural"
 DATASET = "natural"
 ROLES = {DATASET: ("image_text",)}
-_SEEN_CAPTION = 2_000  # characters: CLIP's 77 tokens never reach farther
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ def example(look: Look, terms: Terms) -> Derived:
         height=height,
         references=(),
         slots=(),
-        checks=terms.check([Check("caption_similarity", min(1.0, max(0.0, look.cosine)))]),
+        checks=terms.check([similarity_check("caption_similarity", look.cosine)]),
         licence=terms.licence([image.licence]),
         sources=(image.key,),
         split=look.kept.split,
@@ -76,7 +77,7 @@ def natural_block(
         target = target_of(images.read(kept.image.image.bytes, images.STORED), side)
         prepared.append(clip.prepare(target.rgb))
         targets.append(target)
-    texts = clip.texts([" ".join(kept.image.caption[:_SEEN_CAPTION].split()) for kept in usable])
+    texts = clip.texts([start_of(kept.image.caption) for kept in usable])
     cosines = np.einsum("nd,nd->n", clip.images(prepared), texts).tolist()
     looks = [Look(*one) for one in zip(usable, targets, cosines, strict=True)]
     rows, unlike = sift(looks, functools.partial(example, terms=terms), _refuse)

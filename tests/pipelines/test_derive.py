@@ -17,7 +17,8 @@ from pipelines import derive
 
 Command = Callable[..., Any]
 Tree = Callable[[Path], dict[str, str]]
-ALL = {name for one in derive.JOBS for name in one.module.ROLES}
+OPTIONS = derive.Options(corpus="", output="")
+ALL = {name for one in derive.JOBS for name in one.roles(OPTIONS)}
 
 
 @pytest.fixture(scope="session")
@@ -116,7 +117,7 @@ def test_one_command_makes_all(given: Any, tmp_path: Path, command: Command, tre
     assert made == {
         name
         for one in derive.JOBS
-        for name, roles in one.module.ROLES.items()
+        for name, roles in one.roles(OPTIONS).items()
         if not one.needs and all(role in models.roles for role in roles)
     }
     alone = command("natural", *given, "--output", tmp_path / "alone")
@@ -130,7 +131,7 @@ def test_one_command_makes_all(given: Any, tmp_path: Path, command: Command, tre
 
 
 def verb_of(dataset: str) -> str:
-    (verb,) = (one.module.VERB for one in derive.JOBS if dataset in one.module.ROLES)
+    (verb,) = (one.module.VERB for one in derive.JOBS if dataset in one.roles(OPTIONS))
     return str(verb)
 
 

@@ -14,6 +14,7 @@ from instruct_imagen_data.annotators.roles import (
     OPTIONAL,
     Domain,
     Duplicates,
+    Filters,
     ImageTextRole,
     ModelSet,
     QualityRole,
@@ -49,6 +50,7 @@ def load_set(name_or_path: str) -> ModelSet:
         quality=_quality(table.table("quality")),
         image_text=_image_text(table.table("image_text")),
         duplicates=_duplicates(table.table("duplicates")),
+        filters=_filters(table.table("filters")) if "filters" in table else Filters(),
         domains=tuple(_domain(each) for each in table.tables("domain")),
         rejects=tuple(_domain(each) for each in table.tables("reject")),
         **{name: _role(table.table(name)) for name in OPTIONAL if name in table},
@@ -136,6 +138,13 @@ def _duplicates(table: Table) -> Duplicates:
     )
     table.end()
     return rule
+
+
+def _filters(table: Table) -> Filters:
+    low, high = table.span("subject")
+    found = Filters(low, high, table.number("caption"), table.number("copy"))
+    table.end()
+    return found
 
 
 def _domain(table: Table) -> Domain:

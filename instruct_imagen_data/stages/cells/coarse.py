@@ -1,4 +1,4 @@
-"""Coarse cells: regions of a domain that hold about 16k rows, as much as a worker looks at.
+"""Coarse cells: regions of a domain that hold about 8k rows, as much as a worker looks at.
 
 Flat k-means with n / 200 clusters costs n**2; two levels cost little more than n. A domain of few
 rows is one cell. For a larger one the regions come from a sample: rows whose draw is under a rate,
@@ -16,10 +16,10 @@ import numpy.typing as npt
 from instruct_imagen_data import vectors
 from instruct_imagen_data.stages.cells import kmeans
 
-CELL_ROWS = 16 << 10
+CELL_ROWS = 8 << 10
 _LIMIT = 1.5  # a cell estimated to hold more rows than this many cells is split
 GUESTS = 0.25  # share of a domain's rows that are nearest to a boundary
-_MOST_POINTS = 128 << 10  # of a sample: 64 a cell for 33 million rows of one domain
+_MOST_POINTS = 128 << 10  # of a sample: 64 a cell for 16 million rows of one domain
 _SALT = "cells/sample"
 
 Points = tuple[vectors.Bytes, npt.NDArray[np.int16]]  # (keys, vectors) of some rows

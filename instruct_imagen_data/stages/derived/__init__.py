@@ -20,7 +20,13 @@ from instruct_imagen_data.stages.derived.blocks import (
     todo,
 )
 from instruct_imagen_data.stages.derived.networks import Networks, Setup, licences_of, load
-from instruct_imagen_data.stages.derived.terms import Target, Terms, describe, target_of
+from instruct_imagen_data.stages.derived.terms import (
+    Target,
+    Terms,
+    describe,
+    similarity_check,
+    target_of,
+)
 
 __all__ = [
     "DeriveBlocks",
@@ -40,6 +46,7 @@ __all__ = [
     "licences_of",
     "load",
     "made",
+    "similarity_check",
     "target_of",
     "todo",
 ]

@@ -36,7 +36,7 @@ def target_of(picture: images.Picture, side: int) -> Target:
 
 
 def describe(image: schema.Image, reject: Reject, stage: str) -> RejectRow:
-    """The reject row of a corpus' picture."""
+    """The reject row of a picture that was opened."""
     return RejectRow(
         key=image.key,
         origin=image.origin,
@@ -45,10 +45,15 @@ def describe(image: schema.Image, reject: Reject, stage: str) -> RejectRow:
         reason=reject.reason,
         detail=reject.detail,
         sha256=image.sha256,
-        survivor="",
+        survivor=reject.survivor,
         value=reject.value,
         threshold=reject.limit,
     )
+
+
+def similarity_check(name: str, cosine: float) -> Check:
+    """A cosine as a check: a negative one is as useless as none."""
+    return Check(name, min(1.0, max(0.0, float(cosine))))
 
 
 @dataclasses.dataclass(frozen=True)

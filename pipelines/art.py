@@ -1,0 +1,91 @@
+"""Text-to-image examples of paintings: a WikiArt-like folder, or ArtGAN's lists of it."""
+
+import dataclasses
+import functools
+import sys
+
+import apache_beam as beam
+from apache_beam.pvalue import PCollection
+
+from instruct_imagen_data import images
+from instruct_imagen_data.sources.layouts import Source
+from instruct_imagen_data.stages.art import ROLES, STAGE, art_block
+from instruct_imagen_data.stages.derived import DeriveBlocks, DerivedBlock, load
+from instruct_imagen_data.stages.opened import ReadGroups, parts_of
+from pipelines import derivation, job
+
+VERB = "art"
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """Makes text-to-image examples of paintings, whose captions name style and artist.
+
+    They land in OUTPUT/wikiart. Whole artists are held out as validation, before anything is made.
+
+    Attributes:
+        art: Folder of paintings: STYLE/ARTIST_TITLE.jpg as WikiArt has them, ArtGAN's style_*.csv
+            lists of such files, or any folder whose metadata.jsonl states file_name, style, artist
+            and title. A caption is its `text`, a .txt beside the picture, or else the title.
+        output: Directory that holds a folder a dataset.
+        models: Model set whose image-text network checks the captions.
+        art_licence: Licence of the paintings, where the folder states none.
+        size: Shorter side of targets, in pixels; nothing is cropped or enlarged.
+        min_side: Reject pictures with a side shorter than so many pixels.
+        validation_share: Share of the artists that are held out.
+        min_check: Cosine of the target and its caption below which a row is rejected.
+        licences: all, or commercial: reject rows not known to allow commercial use.
+        precision: auto, fp32, bf16 or fp16; auto takes what pays on this device.
+        device: cpu or cuda.
+        max_reject_rate: Share of rejects above which the job fails, after all is written.
+        overwrite: Replace outputs of other options.
+        plan: Print what would be done, and stop.
+    """
+
+    art: str
+    output: str
+    models: str = "paper"
+    art_licence: str = ""
+    size: int = 256
+    min_side: int = 64
+    validation_share: float = 0.05
+    min_check: float = 0.0
+    licences: str = "all"
+    precision: str = "auto"
+    device: str = "cpu"
+    max_reject_rate: float = 1.0
+    overwrite: bool = False
+    plan: bool = False
+
+
+def roles(options: Options) -> derivation.Roles:
+    """Dataset to the networks it needs."""
+    return ROLES
+
+
+def plan(options: Options) -> job.Plan:
+    """One phase: open the folder's pictures, look at them, write the dataset, finish it.
+
+    Raises:
+      UsageError: no such folder, or a value that makes no sense.
+    """
+    share = ("validation_share", options.validation_share)
+    source = Source("paintings", options.art, options.art_licence, (share,))
+    made = derivation.resolve(VERB, options, ROLES)
+    limits = images.Limits(min_side=options.min_side)
+    function = functools.partial(art_block, terms=made.terms, limits=limits, side=options.size)
+
+    def build(root: beam.Pipeline) -> PCollection[DerivedBlock]:
+        opened = root | ReadGroups(source, options.output, made.datasets, STAGE, 0.0)
+        return opened | DeriveBlocks(STAGE, functools.partial(load, made.setup), function)
+
+    return made.plan(build, parts_of(source), source.settings())
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The verb `art`."""
+    return job.main(VERB, Options, plan, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
