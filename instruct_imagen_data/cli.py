@@ -14,6 +14,8 @@ VERBS: dict[str, tuple[str, str]] = {
     "sketch": ("pipelines.sketch", "photos and drawings -> sketch examples (stage 2)"),
     "subject": ("pipelines.subject", "views of one thing -> subject examples (stage 2)"),
     "face": ("pipelines.face", "pictures of one person -> face examples (stage 2)"),
+    "styled": ("pipelines.styled", "styles x captions -> styled examples (stage 2)"),
+    "style-transfer": ("pipelines.style_transfer", "styles x contents -> transfers (stage 2)"),
     "derive": ("pipelines.derive", "all examples that the inputs allow (stage 2)"),
     "finish": ("pipelines.finish", "write the manifest of a job that nothing waited for"),
     "report": ("instruct_imagen_data.tools.report", "jobs' directories -> one HTML page"),
@@ -24,7 +26,7 @@ VERBS: dict[str, tuple[str, str]] = {
 
 
 def _usage() -> str:
-    lines = [f"  {verb:<12}{text}" for verb, (_, text) in VERBS.items()]
+    lines = [f"  {verb:<16}{text}" for verb, (_, text) in VERBS.items()]
     return "\n".join(
         [
             "usage: instruct-imagen VERB [OPTIONS]",

@@ -13,7 +13,18 @@ from instruct_imagen_data import command_line, shards, storage, tasks
 from instruct_imagen_data.annotators import model_set
 from instruct_imagen_data.errors import TooManyRejects
 from instruct_imagen_data.stages.kept import open_corpus
-from pipelines import art, control, derivation, face, job, natural, sketch, subject
+from pipelines import (
+    art,
+    control,
+    derivation,
+    face,
+    job,
+    natural,
+    sketch,
+    style_transfer,
+    styled,
+    subject,
+)
 
 VERB = "derive"
 
@@ -47,6 +58,8 @@ JOBS = (  # in the order of Table 1; a dataset is in one job
     Job(subject),
     Job(face, needs=("celeba", "i_have_the_rights"), datasets=("celeba",)),
     Job(face, needs=("celeba_hq", "i_have_the_rights"), datasets=("celeba_hq",)),
+    Job(styled, needs=("art",)),
+    Job(style_transfer, needs=("art",)),
 )
 
 
@@ -61,7 +74,9 @@ class Options:
         output: Directory that holds a folder a dataset.
         neighbourhoods: What `instruct-imagen neighbours` made of the corpus; found beside it.
         models: Model set; the corpus' own by default. What it has no network for is skipped.
-        art: Folder of paintings, for wikiart; see `instruct-imagen art --help`.
+        art: Folder of paintings, for wikiart, styled and style_transfer; see `instruct-imagen art
+            --help`.
+        per_style: Pictures that each painting's style is put on; by default each job's own.
         sketches: Folder of photos and drawings, for sketch2image; without it, the contour network
             draws the corpus' pictures.
         subjects: Folder of a folder per subject, for suti; without it, subjects are looked for on
@@ -90,6 +105,7 @@ class Options:
     neighbourhoods: str = ""
     models: str = ""
     art: str = ""
+    per_style: int | None = None
     sketches: str = ""
     subjects: str = ""
     page_column: str = ""

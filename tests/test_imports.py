@@ -68,16 +68,26 @@ SHARED_FILES = {
         "formats",
         "kept",
         "opened",
+        "pairs",
         "pictures",
         "runs",
         "phase",
     },
-    "pipelines": {"derivation", "job", "outputs", "runners", "progress"},
+    "pipelines": {"derivation", "job", "restyled", "outputs", "runners", "progress"},
 }
 # Jobs whose business is other jobs.
 COMPOSES = {
     "finish": {"corpus"},
-    "derive": {"natural", "art", "control", "sketch", "subject", "face"},
+    "derive": {
+        "natural",
+        "art",
+        "control",
+        "sketch",
+        "subject",
+        "face",
+        "styled",
+        "style_transfer",
+    },
 }
 
 

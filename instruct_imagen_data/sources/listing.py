@@ -58,12 +58,12 @@ class Listing:
         groups = [dataclasses.asdict(group) for group in self.groups]
         return hashlib.sha256(json.dumps(groups, sort_keys=True).encode()).hexdigest()[:16]
 
-    def parts(self) -> dict[str, range]:
+    def parts(self, max_pictures: int = MAX_PICTURES) -> dict[str, range]:
         """Part name to the numbers of its groups: few enough pictures to be held in memory."""
         ends, pictures, size = [0], 0, 0
         for number, group in enumerate(self.groups):
             more = sum(max(0, one.size) for one in group.pictures)
-            full = pictures + len(group.pictures) > MAX_PICTURES or size + more > MAX_BYTES
+            full = pictures + len(group.pictures) > max_pictures or size + more > MAX_BYTES
             if full and number > ends[-1]:
                 ends.append(number)
                 pictures = size = 0

@@ -89,8 +89,10 @@ def check_conservation(block: SourceBlock, dataset: str, found: Made) -> None:
     """Raises ConservationError unless each source row is cited or has one reject row.
 
     Rows of one key are copies, of which at most one is used: the others have a reject row each.
+    Where sources are pairs, a pair has the key of the row that it gives.
     """
     cited = {key for row in found.rows["sources"].to_pylist() for key in row}
+    cited.update(found.rows["key"].to_pylist())
     rejected = Counter(found.rejects["key"].to_pylist())
     lost = [
         key

@@ -1,0 +1,42 @@
+"""Styled generation examples: a caption painted in the style of a picture."""
+
+import dataclasses
+import sys
+
+from instruct_imagen_data.stages.restyle import ROLES, STYLED
+from pipelines import derivation, job, restyled
+
+VERB = "styled"
+
+
+@dataclasses.dataclass(frozen=True)
+class Options(restyled.Options):
+    __doc__ = (restyled.Options.__doc__ or "").replace(
+        "Options of both jobs.",
+        "Makes styled generation examples, OUTPUT/styled: a painting, a caption, and a picture of "
+        "the caption in the painting's style.\n\n    The picture is the caption's own, restyled: a "
+        "departure from the paper, which tunes a StyleDrop\n    model for each style. Results that "
+        "no longer show their caption, or repeat the painting, are\n    rejected.",
+    )
+
+    per_style: int = 24  # half of them are to be dropped
+    style_share: float = 0.5
+
+
+def roles(options: Options) -> derivation.Roles:
+    """Dataset to the networks it needs."""
+    return {STYLED: ROLES}
+
+
+def plan(options: Options) -> job.Plan:
+    """See `restyled.plan`."""
+    return restyled.plan(options, VERB, STYLED)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The verb `styled`."""
+    return job.main(VERB, Options, plan, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
