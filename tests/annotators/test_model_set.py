@@ -199,6 +199,20 @@ def test_networks_of_maps_are_loaded_by_role(root: Path, shared: Path, role: str
         load_role(dataclasses.replace(models, **{role: other}), role)
 
 
+def test_a_style_network_is_loaded_by_role(root: Path, shared: Path) -> None:
+    models = load_set(str(root / "tests" / "data" / "shared_set.toml"))
+    network = load_role(models, "style_transfer")
+    rgb = np.random.default_rng(0).integers(0, 256, (100, 150, 3), dtype=np.uint8)
+    content = network.prepare_content(rgb, 64)
+    (painted,) = network([content], network.codes([network.prepare_style(rgb)]))
+    assert painted.shape == content.shape == (64, 96, 3)
+    before = models.hashes(("style_transfer",))
+    assert set(before) == {"style_transfer", "set"}
+    gone = dataclasses.replace(models.style_transfer, config={"predictor": root / "none"})
+    with pytest.raises(UsageError, match=r"\[style_transfer\]: no ghiasi .* no 'predictor' file"):
+        load_role(dataclasses.replace(models, style_transfer=gone), "style_transfer")
+
+
 def test_files_that_are_no_weights_are_refused(toml: Path) -> None:
     for name in ("noise.pth", "empty.pth", "noise.safetensors"):
         path = toml.parent / name

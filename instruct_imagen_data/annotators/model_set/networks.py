@@ -9,6 +9,7 @@ from safetensors import SafetensorError
 from instruct_imagen_data.annotators.clip import Clip
 from instruct_imagen_data.annotators.cnniqa import Cnniqa
 from instruct_imagen_data.annotators.fastdepth import FastDepth
+from instruct_imagen_data.annotators.ghiasi import Ghiasi
 from instruct_imagen_data.annotators.hed import Hed
 from instruct_imagen_data.annotators.midas import Midas
 from instruct_imagen_data.annotators.nima import Nima
@@ -27,6 +28,7 @@ NETWORKS: dict[str, Any] = {
     "hed": Hed,
     "pidinet": PidiNet,
     "u2net": U2Net,
+    "ghiasi": Ghiasi,
 }
 SERVES: dict[str, tuple[str, ...]] = {
     "quality": ("nima", "cnniqa"),
@@ -35,7 +37,7 @@ SERVES: dict[str, tuple[str, ...]] = {
     "edge": ("hed", "pidinet"),
     "mask": ("u2net",),
     "contour": (),
-    "style_transfer": (),
+    "style_transfer": ("ghiasi",),
     "captioner": (),
     "styler": (),
 }
@@ -67,7 +69,7 @@ def load_networks(models: ModelSet, precision: str = "fp32", device: str = "cpu"
 
 def load_role(
     models: ModelSet, role: str, precision: str = "fp32", device: str = "cpu"
-) -> Any:  # what the role's users agree on, such as maps.MapNetwork
+) -> Any:  # what the role's users agree on, such as maps.MapNetwork, styles.StyleNetwork
     """The network of a role, with weights fetched and checked, ready for inference.
 
     Raises:
