@@ -13,6 +13,7 @@ from instruct_imagen_data.annotators.ghiasi import Ghiasi
 from instruct_imagen_data.annotators.hed import Hed
 from instruct_imagen_data.annotators.midas import Midas
 from instruct_imagen_data.annotators.nima import Nima
+from instruct_imagen_data.annotators.photosketch import PhotoSketch
 from instruct_imagen_data.annotators.pidinet import PidiNet
 from instruct_imagen_data.annotators.roles import ImageTextRole, ModelSet, QualityRole, Role
 from instruct_imagen_data.annotators.u2net import U2Net
@@ -28,6 +29,7 @@ NETWORKS: dict[str, Any] = {
     "hed": Hed,
     "pidinet": PidiNet,
     "u2net": U2Net,
+    "photosketch": PhotoSketch,
     "ghiasi": Ghiasi,
 }
 SERVES: dict[str, tuple[str, ...]] = {
@@ -36,7 +38,7 @@ SERVES: dict[str, tuple[str, ...]] = {
     "depth": ("midas", "fastdepth"),
     "edge": ("hed", "pidinet"),
     "mask": ("u2net",),
-    "contour": (),
+    "contour": ("photosketch",),
     "style_transfer": ("ghiasi",),
     "captioner": (),
     "styler": (),
