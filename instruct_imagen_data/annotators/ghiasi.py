@@ -15,12 +15,12 @@ import numpy as np
 
 from instruct_imagen_data.annotators import maps
 from instruct_imagen_data.annotators.precision import BATCH, dtype_of
+from instruct_imagen_data.annotators.styles import STYLE_SIDE
 from instruct_imagen_data.annotators.weights import read_state
 
 if TYPE_CHECKING:
     import torch
 
-STYLE_SIDE = 256  # pixels, as trained
 CODE = 100
 _BACKBONE = "mobilenetv2_100"
 _FEATURES = 1280

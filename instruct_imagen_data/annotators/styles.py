@@ -10,6 +10,8 @@ from typing import Any, Protocol, Self
 
 import numpy as np
 
+STYLE_SIDE = 256  # pixels of a style picture, as Ghiasi's networks were trained
+
 
 class StyleNetwork(Protocol):
     """What every network of the role style_transfer offers."""

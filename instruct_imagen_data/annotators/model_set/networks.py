@@ -12,6 +12,7 @@ from instruct_imagen_data.annotators.fastdepth import FastDepth
 from instruct_imagen_data.annotators.ghiasi import Ghiasi
 from instruct_imagen_data.annotators.hed import Hed
 from instruct_imagen_data.annotators.midas import Midas
+from instruct_imagen_data.annotators.moments import Moments
 from instruct_imagen_data.annotators.nima import Nima
 from instruct_imagen_data.annotators.photosketch import PhotoSketch
 from instruct_imagen_data.annotators.pidinet import PidiNet
@@ -31,6 +32,7 @@ NETWORKS: dict[str, Any] = {
     "u2net": U2Net,
     "photosketch": PhotoSketch,
     "ghiasi": Ghiasi,
+    "moments": Moments,
 }
 SERVES: dict[str, tuple[str, ...]] = {
     "quality": ("nima", "cnniqa"),
@@ -39,10 +41,11 @@ SERVES: dict[str, tuple[str, ...]] = {
     "edge": ("hed", "pidinet"),
     "mask": ("u2net",),
     "contour": ("photosketch",),
-    "style_transfer": ("ghiasi",),
+    "style_transfer": ("ghiasi", "moments"),
     "captioner": (),
     "styler": (),
 }
+WITHOUT_FILE = ("moments",)  # networks that have no weights
 _REASON_LENGTH = 200
 # What loading raises for a config that lacks or does not know a key, for other layers than the
 # network's (RuntimeError), and for a file that is none of weights.
