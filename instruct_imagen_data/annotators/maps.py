@@ -5,7 +5,7 @@ black. A map is made at the network's detection size and then resized, as Contro
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, Self
 
@@ -111,8 +111,8 @@ def binary_mask(found: Map, width: int, height: int) -> np.ndarray:
     return mask
 
 
-def to_detection_size(rgb: np.ndarray, side: int) -> np.ndarray:
-    """A picture uint8 [h, w, 3] with its shorter side `side`, both sides multiples of 64.
+def to_detection_size(rgb: np.ndarray, side: int, multiple: int = _MULTIPLE) -> np.ndarray:
+    """A picture uint8 [h, w, 3] with its shorter side `side`, both sides multiples of `multiple`.
 
     As `resize_image` of ControlNet's and controlnet-aux's annotators (FACTS 70). Departure: a
     picture of more than 1:4 is made as if it were 1:4, so that no picture takes all memory.
@@ -120,7 +120,7 @@ def to_detection_size(rgb: np.ndarray, side: int) -> np.ndarray:
     height, width = rgb.shape[:2]
     scale = side / min(height, width)
     sides = [min(one * scale, _LONGEST * side) for one in (width, height)]
-    rounded = [int(np.round(one / _MULTIPLE)) * _MULTIPLE for one in sides]
+    rounded = [int(np.round(one / multiple)) * multiple for one in sides]
     method = cv2.INTER_LANCZOS4 if scale > 1 else cv2.INTER_AREA
     resized: np.ndarray = cv2.resize(rgb, rounded, interpolation=method)
     return resized
@@ -152,16 +152,23 @@ def by_shape(
       see: Gives the maps of pictures that go through a network together, [n, h, w, ...]: of one
         shape, and few enough.
     """
+    found: dict[int, Map] = {}
+    for some in together(pictures):
+        found.update(zip(some, see(np.stack([pictures[i] for i in some])), strict=True))
+    return [found[position] for position in range(len(pictures))]
+
+
+def together(pictures: Sequence[np.ndarray]) -> Iterator[list[int]]:
+    """Positions of pictures [h, w, ...] that go through a network together, each position once:
+    of one shape, and few enough.
+    """
     shapes: dict[tuple[int, ...], list[int]] = {}
     for position, picture in enumerate(pictures):
         shapes.setdefault(picture.shape, []).append(position)
-    found: dict[int, Map] = {}
     for (height, width, *_), positions in shapes.items():
         size = min(BATCH, max(1, BATCH_PIXELS // (height * width)))
         for start in range(0, len(positions), size):
-            some = positions[start : start + size]
-            found.update(zip(some, see(np.stack([pictures[i] for i in some])), strict=True))
-    return [found[position] for position in range(len(pictures))]
+            yield positions[start : start + size]
 
 
 def check_config(config: Mapping[str, Any], *known: str) -> None:

@@ -2,10 +2,12 @@
 
 import dataclasses
 import hashlib
+import io
 import os
 import shutil
 import socket
 import urllib.request
+import zipfile
 from http.client import HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -65,20 +67,36 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def read_state(path: Path) -> dict[str, "torch.Tensor"]:
+def read_state(path: Path, packed: str | None = None) -> dict[str, "torch.Tensor"]:
     """A network's tensors by name, from safetensors or a file of torch's, of tensors alone.
 
     Training checkpoints keep them under "state_dict", and DataParallel puts "module." before each
     name: both are taken off.
+
+    Args:
+      path: The file.
+      packed: The file's own name, where it is published inside a zip archive: `path` may be the
+        archive, or what was taken out of it.
     """
     import torch
     from safetensors.torch import load_file
 
     if path.suffix == ".safetensors":
         return load_file(path)
-    state = torch.load(path, map_location="cpu", weights_only=True)
+    file = path if packed is None else _unpacked(path, packed)
+    state = torch.load(file, map_location="cpu", weights_only=True)
     state = state.get("state_dict", state)
     return {name.removeprefix("module."): tensor for name, tensor in state.items()}
+
+
+def _unpacked(path: Path, name: str) -> Path | io.BytesIO:
+    """The member of that name, in whatever folder of a zip archive; else the file itself."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            for member in archive.namelist():
+                if member.rpartition("/")[2] == name:
+                    return io.BytesIO(archive.read(member))
+    return path
 
 
 def check(weights: Weights) -> None:

@@ -52,7 +52,7 @@ def test_shipped_sets_read(name: str) -> None:
     assert models.name == name
     assert all(len(one.sentences) >= 4 for one in (*models.domains, *models.rejects))
     assert {"quality", "image_text"} <= {weights.role for weights in models.weights}
-    assert set(models.roles) == {weights.role for weights in models.weights}
+    assert set(models.roles) - {"style_transfer"} == {weights.role for weights in models.weights}
     assert all(weights.licence and weights.source for weights in models.weights)
 
 
@@ -197,6 +197,35 @@ def test_networks_of_maps_are_loaded_by_role(root: Path, shared: Path, role: str
     other = dataclasses.replace(models.roles[role], config={"sidelong": 3})
     with pytest.raises(UsageError, match=rf"\[{role}\]: no .* out of .*: unknown config"):
         load_role(dataclasses.replace(models, **{role: other}), role)
+
+
+def test_a_style_network_is_loaded_by_role(root: Path, shared: Path) -> None:
+    models = load_set(str(root / "tests" / "data" / "shared_set.toml"))
+    network = load_role(models, "style_transfer")
+    rgb = np.random.default_rng(0).integers(0, 256, (100, 150, 3), dtype=np.uint8)
+    content = network.prepare_content(rgb, 64)
+    (painted,) = network([content], network.codes([network.prepare_style(rgb)]))
+    assert painted.shape == content.shape == (64, 96, 3)
+    before = models.hashes(("style_transfer",))
+    assert set(before) == {"style_transfer", "set"}
+    gone = dataclasses.replace(models.style_transfer, config={"predictor": root / "none"})
+    with pytest.raises(UsageError, match=r"\[style_transfer\]: no ghiasi .* no 'predictor' file"):
+        load_role(dataclasses.replace(models, style_transfer=gone), "style_transfer")
+
+
+def test_only_networks_without_weights_may_lack_a_file(toml: Path) -> None:
+    models = load_set(str(toml))
+    network = load_role(models, "style_transfer")
+    content = np.zeros((32, 48, 3), np.uint8)
+    assert network([content], network.content_codes([content]))[0].shape == content.shape
+    assert set(models.hashes(("style_transfer",))) == {"set"}
+    change(toml, 'network = "moments"', 'network = "ghiasi"')
+    with pytest.raises(UsageError, match=r"\[style_transfer\]: no 'weights'"):
+        load_set(str(toml))
+    file = Weights("style_transfer", toml, weight_files.UNVERIFIED, None, "MIT", "a test")
+    given = Role("moments", file, {}, "MIT")
+    with pytest.raises(UsageError, match=r"\[style_transfer\]: .* moments has no weights"):
+        load_role(dataclasses.replace(models, style_transfer=given), "style_transfer")
 
 
 def test_files_that_are_no_weights_are_refused(toml: Path) -> None:

@@ -9,9 +9,12 @@ from safetensors import SafetensorError
 from instruct_imagen_data.annotators.clip import Clip
 from instruct_imagen_data.annotators.cnniqa import Cnniqa
 from instruct_imagen_data.annotators.fastdepth import FastDepth
+from instruct_imagen_data.annotators.ghiasi import Ghiasi
 from instruct_imagen_data.annotators.hed import Hed
 from instruct_imagen_data.annotators.midas import Midas
+from instruct_imagen_data.annotators.moments import Moments
 from instruct_imagen_data.annotators.nima import Nima
+from instruct_imagen_data.annotators.photosketch import PhotoSketch
 from instruct_imagen_data.annotators.pidinet import PidiNet
 from instruct_imagen_data.annotators.roles import ImageTextRole, ModelSet, QualityRole, Role
 from instruct_imagen_data.annotators.u2net import U2Net
@@ -27,6 +30,9 @@ NETWORKS: dict[str, Any] = {
     "hed": Hed,
     "pidinet": PidiNet,
     "u2net": U2Net,
+    "photosketch": PhotoSketch,
+    "ghiasi": Ghiasi,
+    "moments": Moments,
 }
 SERVES: dict[str, tuple[str, ...]] = {
     "quality": ("nima", "cnniqa"),
@@ -34,11 +40,12 @@ SERVES: dict[str, tuple[str, ...]] = {
     "depth": ("midas", "fastdepth"),
     "edge": ("hed", "pidinet"),
     "mask": ("u2net",),
-    "contour": (),
-    "style_transfer": (),
+    "contour": ("photosketch",),
+    "style_transfer": ("ghiasi", "moments"),
     "captioner": (),
     "styler": (),
 }
+WITHOUT_FILE = ("moments",)  # networks that have no weights
 _REASON_LENGTH = 200
 # What loading raises for a config that lacks or does not know a key, for other layers than the
 # network's (RuntimeError), and for a file that is none of weights.
@@ -67,7 +74,7 @@ def load_networks(models: ModelSet, precision: str = "fp32", device: str = "cpu"
 
 def load_role(
     models: ModelSet, role: str, precision: str = "fp32", device: str = "cpu"
-) -> Any:  # what the role's users agree on, such as maps.MapNetwork
+) -> Any:  # what the role's users agree on, such as maps.MapNetwork, styles.StyleNetwork
     """The network of a role, with weights fetched and checked, ready for inference.
 
     Raises:

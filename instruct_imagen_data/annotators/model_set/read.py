@@ -8,7 +8,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from instruct_imagen_data.annotators.model_set.networks import SERVES
+from instruct_imagen_data.annotators.model_set.networks import SERVES, WITHOUT_FILE
 from instruct_imagen_data.annotators.model_set.table import Table
 from instruct_imagen_data.annotators.roles import (
     OPTIONAL,
@@ -26,7 +26,7 @@ from instruct_imagen_data.errors import UsageError
 SHIPPED = Path(__file__).parents[1] / "sets"
 _SHA256_DIGITS = 64
 # Roles whose networks may do without a weight file: an endpoint, or a folder in their config.
-_WITHOUT_FILE = ("captioner", "styler")
+_ROLES_WITHOUT_FILE = ("captioner", "styler")
 
 
 def load_set(name_or_path: str) -> ModelSet:
@@ -97,7 +97,8 @@ def _image_text(table: Table) -> ImageTextRole:
 
 def _role(table: Table) -> Role:
     network, config = _network(table), table.table("config").config()
-    if table.place in _WITHOUT_FILE and "weights" not in table:
+    may_lack = table.place in _ROLES_WITHOUT_FILE or network in WITHOUT_FILE
+    if may_lack and "weights" not in table:
         weights, licence = None, table.text("licence")
     else:
         weights = _weights(table)
