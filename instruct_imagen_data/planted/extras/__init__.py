@@ -5,13 +5,14 @@ from pathlib import Path
 
 import cv2
 
-from instruct_imagen_data.planted.extras import subjects
+from instruct_imagen_data.planted.extras import paintings, subjects
 from instruct_imagen_data.planted.extras.files import Files
 
 SETS: dict[str, Callable[[int], Files]] = {
+    "paintings": paintings.files,
     "subjects": subjects.files,
 }
-PICTURES = subjects.PICTURES
+PICTURES = paintings.PICTURES + subjects.PICTURES
 
 
 def plant_extras(

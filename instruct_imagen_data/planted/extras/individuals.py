@@ -36,13 +36,17 @@ def individuals(seed: int, per_noun: int) -> dict[str, list[Entity]]:
     return found
 
 
-def described(entity: Entity, view_index: int) -> str:
-    """What the picture shows, and where: "blue striped mug in a room"; a landscape's noun."""
+def placed(entity: Entity, view_index: int) -> str:
+    """What the picture shows, and where: "mug in a room"; of a landscape its noun alone."""
     stage = STAGES.get(entity.noun)
     if stage is None:
         return entity.noun
-    place = _PLACES[stage.settings[view_index % len(stage.settings)]]
-    return f"{captions.look(entity)} {entity.noun} {place}"
+    return f"{entity.noun} {_PLACES[stage.settings[view_index % len(stage.settings)]]}"
+
+
+def described(entity: Entity, view_index: int) -> str:
+    """What the picture shows, how it looks, and where: "blue striped mug in a room"."""
+    return f"{captions.look(entity)} {placed(entity, view_index)}"
 
 
 def with_article(words: str) -> str:
