@@ -5,14 +5,15 @@ from pathlib import Path
 
 import cv2
 
-from instruct_imagen_data.planted.extras import paintings, subjects
+from instruct_imagen_data.planted.extras import paintings, sketches, subjects
 from instruct_imagen_data.planted.extras.files import Files
 
 SETS: dict[str, Callable[[int], Files]] = {
     "paintings": paintings.files,
     "subjects": subjects.files,
+    "sketches": sketches.files,
 }
-PICTURES = paintings.PICTURES + subjects.PICTURES
+PICTURES = paintings.PICTURES + subjects.PICTURES + sketches.PICTURES
 
 
 def plant_extras(

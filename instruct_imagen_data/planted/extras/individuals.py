@@ -5,6 +5,7 @@ from instruct_imagen_data.planted.models import STAGES
 from instruct_imagen_data.planted.world import Entity, entities
 
 _APART = 1_000_003  # the sets show individuals and views that the web of the same seed has not
+_MOTLEY = frozenset({"airplane", "sailboat", "train", "hot air balloon"})
 _PLACES = {
     "studio": "before a plain backdrop",
     "room": "in a room",
@@ -45,7 +46,12 @@ def placed(entity: Entity, view_index: int) -> str:
 
 
 def described(entity: Entity, view_index: int) -> str:
-    """What the picture shows, how it looks, and where: "blue striped mug in a room"."""
+    """What the picture shows, how it looks, and where: "blue striped mug in a room".
+
+    Without its look where that is of several colours, none of which is most of it.
+    """
+    if entity.domain == "buildings" or entity.noun in _MOTLEY:
+        return placed(entity, view_index)
     return f"{captions.look(entity)} {placed(entity, view_index)}"
 
 
