@@ -1,6 +1,7 @@
 """Planted paintings: WikiArt's folders and ArtGAN's lists, and styles that one can tell apart."""
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,13 +10,13 @@ from instruct_imagen_data.images import read, shrink
 from instruct_imagen_data.planted import NOUNS
 from instruct_imagen_data.planted.extras import paintings
 
-SEED = 5
 Tree = dict[str, bytes]
 
 
 @pytest.fixture(scope="module")
-def tree() -> Tree:
-    return dict(paintings.files(SEED))
+def tree(source_sets: Path) -> Tree:
+    folder = source_sets / "paintings"
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*.*")}
 
 
 def lines(tree: Tree, name: str) -> list[str]:

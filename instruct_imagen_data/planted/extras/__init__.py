@@ -5,15 +5,17 @@ from pathlib import Path
 
 import cv2
 
-from instruct_imagen_data.planted.extras import paintings, sketches, subjects
+from instruct_imagen_data.planted.extras import faces, faces_hq, paintings, sketches, subjects
 from instruct_imagen_data.planted.extras.files import Files
 
 SETS: dict[str, Callable[[int], Files]] = {
     "paintings": paintings.files,
     "subjects": subjects.files,
     "sketches": sketches.files,
+    "faces": faces.files,
+    "faces-hq": faces_hq.files,
 }
-PICTURES = paintings.PICTURES + subjects.PICTURES + sketches.PICTURES
+PICTURES = sum(one.PICTURES for one in (paintings, subjects, sketches, faces, faces_hq))
 
 
 def plant_extras(
