@@ -78,6 +78,19 @@ def web(between_workers: Path) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def source_sets(between_workers: Path) -> Path:
+    """The planted source sets of stage 2 (seed 7), a folder each; made once a test run."""
+    from instruct_imagen_data.planted import extras
+
+    folder = between_workers / "planted-extras"
+    with _locked(between_workers / "planted-extras.lock"):
+        if not folder.exists():
+            extras.plant_extras(partial := between_workers / "planted-extras.partial", seed=7)
+            partial.rename(folder)
+    return folder
+
+
 def picture(number: int, width: int = 96, height: int = 80, kind: str = "JPEG") -> bytes:
     """An encoded picture of soft coloured waves, another one for each number."""
     rng = np.random.Generator(np.random.PCG64(number))

@@ -43,6 +43,12 @@ def colour_word(colour: tuple[float, float, float]) -> str:
     )
 
 
+def look(entity: Entity) -> str:
+    """An object's colour and, where it has one, its pattern: "blue striped"."""
+    colour = colour_word(entity.colours[0])
+    return f"{colour} {_PATTERN[entity.pattern]}" if entity.pattern in _PATTERN else colour
+
+
 def caption(entity: Entity, view_index: int, seed: int) -> str:
     """A noisy alt text for one picture of the entity; it nearly always names the noun."""
     rng = generator("caption", seed, entity.name, entity.noun, view_index)
@@ -50,24 +56,23 @@ def caption(entity: Entity, view_index: int, seed: int) -> str:
     def pick(options: tuple[str, ...]) -> str:
         return options[int(rng.integers(len(options)))]
 
-    noun, colour = entity.noun, colour_word(entity.colours[0])
-    look = f"{colour} {_PATTERN[entity.pattern]}" if entity.pattern in _PATTERN else colour
+    noun, seen = entity.noun, look(entity)
     if entity.domain in ("scenery", "art"):
-        look = pick(_ADJECTIVES[entity.domain])
+        seen = pick(_ADJECTIVES[entity.domain])
     adjective, place = pick(_ADJECTIVES[entity.domain]), pick(_PLACES[entity.domain])
     article = "an" if adjective[0] in "aeiou" else "a"
     number = int(rng.integers(100, 9999))
     forms = (
-        f"{look} {noun} {place}",
-        f"{article} {adjective} {look} {noun}",
+        f"{seen} {noun} {place}",
+        f"{article} {adjective} {seen} {noun}",
         f"{entity.name} the {noun} {place}"
         if entity.domain == "animals"
         else f"{entity.name} {noun} {place}",
-        f"photo of {entity.name} - {adjective} {look} {noun}",
+        f"photo of {entity.name} - {adjective} {seen} {noun}",
         f"{adjective.title()} {noun.title()} {place} | {pick(_SITES)}",
         f"{entity.name.upper()} {noun.upper()} #{number}",
         f"{noun.replace(' ', '_')}_{entity.name.lower()}_{number}.jpg",
-        f"{noun}, {look}, {adjective}, {entity.name}",
+        f"{noun}, {seen}, {adjective}, {entity.name}",
         f"My {adjective} {noun} &amp; more {place}...",
         f"{adjective} {noun} {place}",
         f"DSC_{number}",

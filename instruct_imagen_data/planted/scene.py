@@ -55,6 +55,11 @@ def edge_map(rgb: Pixels) -> Pixels:
 
 def object_view(entity: Entity, view_index: int, seed: int, side: int) -> View:
     """A picture of an object in one of its settings."""
+    return staged(entity, view_index, seed, side)[0]
+
+
+def staged(entity: Entity, view_index: int, seed: int, side: int) -> tuple[View, Layer]:
+    """The same picture, and the object alone, whose relief is not cut off as a view's depth is."""
     u = spread(view_index, 12, "view", seed, entity.name, entity.noun)
     rng = generator("scene", seed, entity.name, entity.noun, view_index)
     stage = STAGES[entity.noun]
@@ -72,7 +77,7 @@ def object_view(entity: Entity, view_index: int, seed: int, side: int) -> View:
     model = BUILDERS[entity.noun](entity, rng)
     box = _framing(stage, setting, frame, (u[8], u[9], u[10]))
     layer = trace(model, pose, place.light, (h, w), box)
-    return compose(place, layer, setting == "sea", rng)
+    return compose(place, layer, setting == "sea", rng), layer
 
 
 def _framing(

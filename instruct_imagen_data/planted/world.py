@@ -131,11 +131,12 @@ def _entity(seed: int, domain: str, noun: str, number: int, taken: set[str]) -> 
     patterns = _PATTERNS.get(domain, ("plain",))
     pattern = patterns[int(rng.integers(len(patterns)))]
     shape = tuple(float(x) for x in rng.random(8))
-    name = _name(rng, taken)
+    name = made_up(rng, taken)
     return Entity(name, noun, domain, (colours[0], colours[1], colours[2]), pattern, shape)
 
 
-def _name(rng: np.random.Generator, taken: set[str]) -> str:
+def made_up(rng: np.random.Generator, taken: set[str]) -> str:
+    """A name that nothing taken has, of two to four syllables."""
     while True:
         parts = rng.choice(len(_SYLLABLES), int(rng.integers(2, 5)))
         name = "".join(_SYLLABLES[i] for i in parts).capitalize()

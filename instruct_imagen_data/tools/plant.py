@@ -12,6 +12,7 @@ from tqdm import tqdm
 from instruct_imagen_data import command_line
 from instruct_imagen_data.errors import UsageError
 from instruct_imagen_data.planted import plant
+from instruct_imagen_data.planted.extras import PICTURES, plant_extras
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,11 +23,14 @@ class Options:
         output: Folder to fill; it must be empty or missing.
         pairs: Number of (picture, caption) pairs.
         seed: Another seed draws other individuals, poses and pages; the nouns stay.
+        extras: Folder for planted source sets of stage 2: paintings, subjects, sketches, faces;
+            none by default.
     """
 
     output: str
     pairs: int = 600
     seed: int = 0
+    extras: str | None = None
 
 
 def summary(truth: Path) -> str:
@@ -44,29 +48,45 @@ def summary(truth: Path) -> str:
     lines = [f"{len(rows)} pairs, {len({row['entity'] for row in rows} - {None})} entities of "
              f"{len({row['topic'] for row in rows} - {None})} topics, "
              f"{sum(bad.values()) / max(len(whole), 1):.0%} of the usable ones bad"]  # fmt: skip
-    for name, found in counts.items():
-        shown = ", ".join(f"{kind} {count}" for kind, count in found.most_common())
-        lines.append(f"{name:<12}{sum(found.values()):>6}  {shown}")
-    return "\n".join(lines)
+    return "\n".join([*lines, *(_row(name, found) for name, found in counts.items())])
+
+
+def _row(name: str, found: Counter[str]) -> str:
+    """A line of the table: how many there are of each kind, the most frequent first."""
+    shown = ", ".join(f"{kind} {count}" for kind, count in found.most_common())
+    return f"{name:<12}{sum(found.values()):>6}  {shown}"
 
 
 def execute(options: Options) -> int:
-    """Plants the web with a progress bar and prints the table; 0.
+    """Plants the web, and the extras if wanted, with progress bars and prints the table; 0.
 
     Raises:
-      UsageError: the folder holds something, is no folder, or pairs is not positive.
+      UsageError: a folder holds something or is no folder, both are one, or pairs is not positive.
     """
     output = Path(options.output)
     if options.pairs < 1:
         raise UsageError(f"--pairs {options.pairs}: at least one pair is needed")
-    if output.exists() and not output.is_dir():
-        raise UsageError(f"--output {output} is no folder")
-    if output.exists() and any(output.iterdir()):
-        raise UsageError(f"--output {output} is not empty: name another folder or empty this one")
+    _refuse_filled("output", output)
+    if options.extras is not None:
+        _refuse_filled("extras", Path(options.extras))
+        if Path(options.extras).resolve() == output.resolve():
+            raise UsageError(f"--extras {options.extras} is the folder of --output: name another")
     with tqdm(total=options.pairs, unit=" pairs", desc="plant", file=sys.stderr) as bar:
         plant(output, options.pairs, options.seed, bar.update)
     print(summary(output / "truth.parquet"))
+    if options.extras is not None:
+        with tqdm(total=PICTURES, unit=" pictures", desc="extras", file=sys.stderr) as bar:
+            counts = plant_extras(Path(options.extras), options.seed, bar.update)
+        print(_row("extras", Counter(counts)))
     return 0
+
+
+def _refuse_filled(flag: str, folder: Path) -> None:
+    """Raises a UsageError unless the folder is empty or missing."""
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"--{flag} {folder} is no folder")
+    if folder.exists() and any(folder.iterdir()):
+        raise UsageError(f"--{flag} {folder} is not empty: name another folder or empty this one")
 
 
 def main(argv: Sequence[str]) -> int:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from instruct_imagen_data.planted import extras
 from instruct_imagen_data.tools import plant
 
 
@@ -46,3 +47,37 @@ def test_a_folder_that_holds_something_is_left_alone(
     assert plant.main(["--output", str(tmp_path / "mine.txt")]) == 2
     assert "is no folder" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_extras_are_planted_beside_the_web_and_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Two pictures stand for each set: the sets themselves are tested apart.
+    few = {"subjects": lambda seed: iter([(f"{seed}/0.jpg", b"a"), ("list.txt", b"b")]),
+           "faces": lambda seed: iter([("1.jpg", b"c"), ("2.jpg", b"d")])}  # fmt: skip
+    monkeypatch.setattr(extras, "SETS", few)
+    web, folder = tmp_path / "web", tmp_path / "extras"
+    flags = ["--output", str(web), "--pairs", "4", "--seed", "2", "--extras", str(folder)]
+    assert plant.main(flags) == 0
+    printed = capsys.readouterr()
+    assert printed.out.splitlines()[-1] == "extras           3  faces 2, subjects 1"
+    assert "extras:" in printed.err
+    found = sorted(str(path.relative_to(folder)) for path in folder.rglob("*.*"))
+    assert found == ["faces/1.jpg", "faces/2.jpg", "subjects/2/0.jpg", "subjects/list.txt"]
+
+
+def test_a_folder_for_extras_that_cannot_be_filled_is_refused_before_anything_is_planted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    web, mine = tmp_path / "web", tmp_path / "mine"
+    mine.mkdir()
+    (mine / "mine.txt").write_text("keep")
+    for folder, words in (
+        (mine, f"--extras {mine} is not empty"),
+        (mine / "mine.txt", "mine.txt is no folder"),
+        (web, "is the folder of --output"),
+    ):
+        assert plant.main(["--output", str(web), "--extras", str(folder)]) == 2
+        assert words in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+    assert [path.name for path in mine.iterdir()] == ["mine.txt"]
