@@ -6,6 +6,7 @@ anything is made of them (FACTS 60).
 """
 
 import dataclasses
+import functools
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -191,7 +192,7 @@ class CarryContents(beam.PTransform):
         return (
             {"named": named, "refs": refs}
             | "ByBlock" >> beam.CoGroupByKey()
-            | "Gather" >> beam.FlatMapTuple(self.gather, digest)
+            | "Gather" >> beam.FlatMapTuple(functools.partial(self.gather, digest=digest))
         )
 
     @property

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
-from instruct_imagen_data import index, schema, shards, storage
+from instruct_imagen_data import index, schema, shards, storage, tasks
 from instruct_imagen_data.errors import UsageError
 
 CORPUS, NEIGHBOURS = "corpus", "neighbours"
@@ -82,11 +82,33 @@ class Finished:
 
 
 @dataclasses.dataclass(frozen=True)
+class Examples:
+    """A finished dataset of stage 2.
+
+    Attributes:
+      folder: Its directory.
+      dataset: A name in tasks.DATASETS.
+      manifest: Its `_MANIFEST.json`.
+    """
+
+    folder: str
+    dataset: str
+    manifest: Mapping[str, Any]
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """(directory, name in it) under which `shards` finds the parts: they lie in the folder."""
+        name = storage.open_place(self.folder)[1].rpartition("/")[2]
+        return storage.parent(self.folder), name
+
+
+@dataclasses.dataclass(frozen=True)
 class Jobs:
     """The finished jobs of one command line; without neighbours, the corpus alone is told of."""
 
     corpus: Finished
     neighbours: Finished | None = None
+    examples: Sequence[Examples] = ()
 
     def __iter__(self) -> Iterator[Finished]:
         yield self.corpus
@@ -101,7 +123,16 @@ def open_jobs(folders: Sequence[str]) -> Jobs:
       UsageError: a directory is no finished job's, or no corpus is among them, or two of a kind.
     """
     found: dict[str, Finished] = {}
+    examples: dict[str, Examples] = {}
     for folder in folders:
+        datasets = _examples(folder)
+        for dataset in datasets:
+            if dataset.dataset in examples:
+                both = f"{examples[dataset.dataset].folder} and {dataset.folder}"
+                raise UsageError(f"{both} are both the dataset {dataset.dataset}: give one of each")
+            examples[dataset.dataset] = dataset
+        if datasets:
+            continue
         one = _open(folder)
         if one.verb in found:
             both = f"{found[one.verb].folder} and {folder}"
@@ -109,9 +140,22 @@ def open_jobs(folders: Sequence[str]) -> Jobs:
         found[one.verb] = one
     if CORPUS not in found:
         raise UsageError(f"none of {', '.join(folders)} is a corpus: name its directory too")
-    jobs = Jobs(found[CORPUS], found.get(NEIGHBOURS))
+    jobs = Jobs(found[CORPUS], found.get(NEIGHBOURS), tuple(examples.values()))
     _check_match(jobs)
     return jobs
+
+
+def _examples(folder: str) -> list[Examples]:
+    """The finished datasets of stage 2 that a directory is or holds; none where it is no such."""
+    found = []
+    for place in (folder, *storage.list_folders(folder)):
+        try:
+            manifest = shards.read_json(place, shards.MANIFEST)
+        except NotADirectoryError:
+            return []
+        if manifest is not None and manifest.get("dataset") in tasks.DATASETS:
+            found.append(Examples(place, str(manifest["dataset"]), manifest))
+    return found
 
 
 def _check_match(jobs: Jobs) -> None:

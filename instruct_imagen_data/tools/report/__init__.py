@@ -14,7 +14,7 @@ class Options:
     """Writes one HTML page that opens offline: what became of every pair, and why.
 
     Attributes:
-        directories: Outputs of jobs: of corpus and, if it has run, of neighbours.
+        directories: Outputs of jobs: of corpus and, if they have run, of neighbours and derive.
         output: HTML file to write.
         truth: Truth of a planted corpus (truth.parquet) to measure against.
     """

@@ -10,7 +10,7 @@ import jinja2
 import instruct_imagen_data
 from instruct_imagen_data.tools import finished, reasons, truth
 from instruct_imagen_data.tools.finished import Finished, Jobs
-from instruct_imagen_data.tools.report import counts, samples
+from instruct_imagen_data.tools.report import counts, examples, samples
 from instruct_imagen_data.tools.report.samples import Sample
 
 _REFUSED = 5  # rows named for each reason
@@ -93,6 +93,7 @@ def render(jobs: Jobs, rows: Sequence[truth.Row]) -> str:
         rule=neighbours.settings["duplicates"] if neighbours is not None else {},
         evidence=counts.evidence(database, jobs),
         bands=counts.bands(database, jobs),
+        datasets=examples.galleries(jobs.examples),
         jobs=[(job.verb, job.folder, list(_facts(job))) for job in jobs],
         folders=" ".join(job.folder for job in jobs),
     )
