@@ -51,7 +51,7 @@ def jumps(layer: Layer, detail: float) -> NDArray[np.bool_]:
         normal = np.dstack([-dx, -dy, np.ones_like(dx)])
         normal /= np.linalg.norm(normal, axis=2, keepdims=True)
         shades = np.asarray(cv2.GaussianBlur(normal, (0, 0), 1.0) * 127 + 128, np.uint8)
-        level = 200 - 85 * detail
+        level = 220 - 80 * detail
         near = cv2.dilate(found.astype(np.uint8), np.ones((9, 9), np.uint8)) > 0
         found |= (cv2.Canny(shades, level, 2 * level) > 0) & ~near
     return np.asarray(found & inner)

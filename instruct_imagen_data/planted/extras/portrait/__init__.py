@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from instruct_imagen_data.planted.draws import generator
 from instruct_imagen_data.planted.extras.persons import Look, Person
 from instruct_imagen_data.planted.extras.portrait import features, hair, wear
 from instruct_imagen_data.planted.extras.portrait.face import Face
@@ -47,7 +48,9 @@ def portrait(person: Person, look: Look, size: Format) -> NDArray[np.uint8]:
     wear.hat(face)
     fine = _lit(sheet.rgb, look)
     small = cv2.resize(fine, (size.width, size.height), interpolation=cv2.INTER_AREA)
-    return np.asarray(np.clip(small, 0, 1) * 255 + 0.5, np.uint8)
+    rng = generator("paper", *person.shape, look.turn)  # its grain hides the steps of 8 bits
+    grained = small + 0.008 * rng.standard_normal((size.height, size.width, 1), np.float32)
+    return np.asarray(np.clip(grained, 0, 1) * 255 + 0.5, np.uint8)
 
 
 def _head(face: Face) -> None:
