@@ -14,6 +14,8 @@ from instruct_imagen_data.errors import UsageError
 
 CORPUS = ("quality", "image_text")  # roles of every set; those that a corpus is measured with
 OPTIONAL = ("depth", "edge", "mask", "contour", "style_transfer", "captioner", "styler")
+# Keys of configs that decide no result: where answers are kept, what they cost, how long to wait.
+NO_SETTINGS = ("answers", "max_cost", "input_price", "output_price", "timeout", "retries")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -201,6 +203,7 @@ class ModelSet:
 
 def _portable(role: str, config: Mapping[str, Any]) -> dict[str, Any]:
     """The config with the hash of a file or folder for its path, the same on every machine."""
+    config = {name: value for name, value in config.items() if name not in NO_SETTINGS}
     paths = {name: value for name, value in config.items() if isinstance(value, Path)}
     for name, path in paths.items():
         if not path.exists():

@@ -15,7 +15,7 @@ from packaging.specifiers import SpecifierSet
 from instruct_imagen_data import command_line
 from instruct_imagen_data.annotators import model_set
 from instruct_imagen_data.annotators.precision import cpu_has_bf16, resolve_precision
-from instruct_imagen_data.annotators.roles import OPTIONAL
+from instruct_imagen_data.annotators.roles import NO_SETTINGS, OPTIONAL
 from instruct_imagen_data.annotators.weights import Weights, cache_folder, sha256_of
 from instruct_imagen_data.errors import UsageError
 
@@ -153,7 +153,8 @@ def weights(models: str) -> Iterator[Finding]:
         yield _weight_file(file)
     for name, role in found.roles.items():
         for key, path in role.config.items():
-            if isinstance(path, Path) and not path.exists():
+            needed = isinstance(path, Path) and key not in NO_SETTINGS
+            if needed and not path.exists():
                 text = f"nothing at {path}, which its config calls {key!r}"
                 yield Finding(name, WRONG, text, f"put it there, or change {found.path}")
     lacking = [name for name in OPTIONAL if name not in found.roles]

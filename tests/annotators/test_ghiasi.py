@@ -105,6 +105,18 @@ def test_a_style_is_its_centre_square(network: Ghiasi) -> None:
     assert network.prepare_style(rgb[:10, 300:310]).shape == (256, 256, 3)
 
 
+def test_bf16_hardly_moves_pictures_and_never_codes(network, golden, folder: Path) -> None:
+    """Slow on a CPU without bf16 instructions, but it runs there."""
+    config = {"predictor": folder / "style_predictor.safetensors"}
+    weights = folder / "style_transformer.safetensors"
+    half = Ghiasi.load(weights, config=config, precision="bf16")
+    styles = [network.prepare_style(rgb) for rgb in golden["style"]]
+    np.testing.assert_array_equal(half.codes(styles), network.codes(styles))
+    content, code = golden["content"][:1, 64:192, 64:192], golden["code_float"][:1]
+    moved = np.abs(half.paint(content, code) - network.paint(content, code))
+    assert moved.mean() < 0.01
+
+
 def test_wrong_use_is_said(network: Ghiasi, folder: Path) -> None:
     content = np.zeros((8, 8, 3), np.uint8)
     with pytest.raises(ValueError, match=r"1 contents and codes of \(2, 100\)"):

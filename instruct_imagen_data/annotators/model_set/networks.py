@@ -6,6 +6,8 @@ from typing import Any
 
 from safetensors import SafetensorError
 
+from instruct_imagen_data.annotators.captioner.endpoint import OpenaiCaptioner
+from instruct_imagen_data.annotators.captioner.local import TransformersCaptioner
 from instruct_imagen_data.annotators.clip import Clip
 from instruct_imagen_data.annotators.cnniqa import Cnniqa
 from instruct_imagen_data.annotators.fastdepth import FastDepth
@@ -33,6 +35,8 @@ NETWORKS: dict[str, Any] = {
     "photosketch": PhotoSketch,
     "ghiasi": Ghiasi,
     "moments": Moments,
+    "openai_captioner": OpenaiCaptioner,
+    "transformers_captioner": TransformersCaptioner,
 }
 SERVES: dict[str, tuple[str, ...]] = {
     "quality": ("nima", "cnniqa"),
@@ -42,7 +46,7 @@ SERVES: dict[str, tuple[str, ...]] = {
     "mask": ("u2net",),
     "contour": ("photosketch",),
     "style_transfer": ("ghiasi", "moments"),
-    "captioner": (),
+    "captioner": ("openai_captioner", "transformers_captioner"),
     "styler": (),
 }
 WITHOUT_FILE = ("moments",)  # networks that have no weights
