@@ -16,6 +16,7 @@ import numpy as np
 
 from instruct_imagen_data import images, keys, schema, tasks
 from instruct_imagen_data.annotators.roles import Filters
+from instruct_imagen_data.annotators.styles import at_strength
 from instruct_imagen_data.schema import Check, Derived, Encoded, Reference, RejectRow, Slot
 from instruct_imagen_data.stages.blocks import Reject, sift
 from instruct_imagen_data.stages.carried import Carried
@@ -125,8 +126,8 @@ def paint(
     prepared = [painter.prepare_content(rgb, side) for rgb in contents]
     codes = np.repeat(style.code[None], len(prepared), axis=0)
     if strength < 1:
-        codes = (1 - strength) * painter.content_codes(prepared) + strength * codes
-    painted = painter(prepared, codes.astype(np.float32))
+        codes = at_strength(painter.content_codes(prepared), codes, strength)
+    painted = painter(prepared, codes)
     return [_like(one, rgb) for one, rgb in zip(painted, contents, strict=True)]
 
 
