@@ -26,7 +26,8 @@ class Options:
     Attributes:
         art: Folder of paintings: STYLE/ARTIST_TITLE.jpg as WikiArt has them, ArtGAN's style_*.csv
             lists of such files, or any folder whose metadata.jsonl states file_name, style, artist
-            and title. A caption is its `text`, a .txt beside the picture, or else the title.
+            and title. A caption is its `text`, a .txt beside the picture, the
+            model set's captioner's, or else the title.
         output: Directory that holds a folder a dataset.
         models: Model set whose image-text network checks the captions.
         art_licence: Licence of the paintings, where the folder states none.
@@ -71,7 +72,7 @@ def plan(options: Options) -> job.Plan:
     """
     share = ("validation_share", options.validation_share)
     source = Source("paintings", options.art, options.art_licence, (share,))
-    made = derivation.resolve(VERB, options, ROLES)
+    made = derivation.resolve(VERB, options, ROLES, captions=True)
     limits = images.Limits(min_side=options.min_side)
     function = functools.partial(art_block, terms=made.terms, limits=limits, side=options.size)
 

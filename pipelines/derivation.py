@@ -10,6 +10,7 @@ from instruct_imagen_data import command_line, licences, schema, shards, storage
 from instruct_imagen_data.annotators import model_set
 from instruct_imagen_data.annotators.precision import check_device, resolve_precision
 from instruct_imagen_data.errors import UsageError
+from instruct_imagen_data.stages.captions import ROLE
 from instruct_imagen_data.stages.derived import Setup, Terms, WriteDerived, licences_of
 from instruct_imagen_data.stages.finish import FinishDatasets
 from pipelines import job
@@ -106,13 +107,16 @@ def hindrance(models: model_set.ModelSet, roles: Sequence[str], allowed: str) ->
     return ""
 
 
-def resolve(verb: str, options: Any, roles: Roles, default_models: str = "") -> Derivation:
+def resolve(
+    verb: str, options: Any, roles: Roles, default_models: str = "", *, captions: bool = False
+) -> Derivation:
     """Options as what the datasets are made with.
 
     Args:
       options: With output, models, precision, device, licences, min_check and max_reject_rate.
       roles: Dataset to the roles it needs, for the datasets that are wanted.
       default_models: Model set where the options name none.
+      captions: Whether pictures may lack a caption, which the set's captioner then gives.
 
     Raises:
       UsageError: a value that makes no sense, a network that the set lacks, or one whose licence
@@ -135,6 +139,9 @@ def resolve(verb: str, options: Any, roles: Roles, default_models: str = "") -> 
     needed = tuple(dict.fromkeys(role for each in roles.values() for role in each))
     for role in needed:
         models.role(role)  # its error says what to add to the set
+    if captions and ROLE in models.roles:
+        needed = (*needed, ROLE)
+        roles = {name: (*each, ROLE) for name, each in roles.items()}
     reason = hindrance(models, needed, options.licences)
     if reason:
         raise UsageError(f"{reason}; name another model set, or leave it out by --only")

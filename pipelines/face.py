@@ -30,7 +30,8 @@ class Options:
     Attributes:
         output: Directory that holds a folder a dataset.
         celeba: Folder with CelebA's pictures and identity_CelebA.txt. Captions come from a .txt
-            beside a picture, or are made of list_attr_celeba.txt, or are "a photo of a person".
+            beside a picture, are made of list_attr_celeba.txt, are the model set's captioner's, or
+            "a photo of a person".
         celeba_hq: Folder with CelebA-HQ's pictures, CelebA-HQ-to-CelebA-mapping.txt and
             identity_CelebA.txt.
         i_have_the_rights: State that you may use these pictures of people.
@@ -107,7 +108,7 @@ def plan(options: Options) -> job.Plan:
             f"{options.targets}: at least 2 pictures, and one target"
         )
     source = Source(dataset, folder, options.celeba_licence)
-    made = derivation.resolve(VERB, options, {dataset: subject.ROLES}, "paper")
+    made = derivation.resolve(VERB, options, {dataset: subject.ROLES}, "paper", captions=True)
     limits = images.Limits(min_side=options.min_side)
     rules = subject.Rules(
         options.min_group, options.max_group, options.targets, made.models.duplicates

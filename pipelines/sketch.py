@@ -29,7 +29,8 @@ class Options:
     Attributes:
         output: Directory that holds a folder a dataset.
         sketches: Folder as the Photo-Sketching release has it: image/ID.jpg, with a caption in
-            image/ID.txt, sketch-rendered/width-5/ID_01.png, and list/train.txt, val.txt, test.txt.
+            image/ID.txt or of the model set's captioner, sketch-rendered/width-5/ID_01.png, and
+            list/train.txt, val.txt, test.txt.
         corpus: Directory that `instruct-imagen corpus` filled.
         neighbourhoods: What `instruct-imagen neighbours` made of the corpus; found beside it.
         models: Model set with the role edge for a folder, contour for a corpus; the corpus' own by
@@ -86,7 +87,7 @@ def plan(options: Options) -> job.Plan:
 
 def _of_folder(options: Options) -> job.Plan:
     source = Source("sketches", options.sketches, options.sketches_licence)
-    made = derivation.resolve(VERB, options, roles(options), "paper")
+    made = derivation.resolve(VERB, options, roles(options), "paper", captions=True)
     limits = images.Limits(min_side=options.min_side)
     function = functools.partial(
         sketch.sketch_block, terms=made.terms, limits=limits, side=options.size

@@ -32,7 +32,7 @@ class Options:
         output: Directory that holds a folder a dataset.
         subjects: Folder with a folder per subject, as DreamBooth's data set. A metadata.jsonl may
             state file_name, class_noun and text (a caption); a .txt beside a picture is a caption.
-            A picture without one is "a photo of a NOUN".
+            A picture without one gets the model set's captioner's, or "a photo of a NOUN".
         corpus: Directory that `instruct-imagen corpus` filled.
         neighbourhoods: What `instruct-imagen neighbours` made of the corpus; found beside it.
         page_column: Column of the corpus' input that names the page of a picture; by default the
@@ -115,7 +115,7 @@ def _recipe(options: Options, made: derivation.Derivation, *, mined: bool) -> su
 
 def _of_folder(options: Options) -> job.Plan:
     source = Source("subjects", options.subjects, options.subjects_licence)
-    made = derivation.resolve(VERB, options, roles(options), "paper")
+    made = derivation.resolve(VERB, options, roles(options), "paper", captions=True)
     limits = images.Limits(min_side=options.min_side)
     recipe = _recipe(options, made, mined=False)
     function = functools.partial(subject.folder_block, recipe=recipe, limits=limits)

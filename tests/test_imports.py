@@ -63,6 +63,7 @@ SHARED_FILES = {
     "stages": {
         "blocks",
         "annotate",
+        "captions",
         "carried",
         "derived",
         "formats",

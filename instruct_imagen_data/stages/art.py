@@ -1,7 +1,8 @@
 """Text-to-image examples of paintings, whose captions name style and artist (Table 1: WikiArt).
 
-The paper's captions are PaLI's. Here a caption is the folder's, or else the picture's title; style
-and artist are added where it does not name them. Whole artists are held out (FACTS 60).
+The paper's captions are PaLI's. Here a caption is the folder's, else that of the model set's
+captioner, else the picture's title; style and artist are added where it does not name them. Whole
+artists are held out (FACTS 60).
 """
 
 import dataclasses
@@ -13,6 +14,7 @@ import numpy as np
 from instruct_imagen_data import images, keys, schema, tasks
 from instruct_imagen_data.schema import Derived, Encoded, Slot
 from instruct_imagen_data.stages.blocks import Reject, sift
+from instruct_imagen_data.stages.captions import with_captions
 from instruct_imagen_data.stages.derived import (
     Made,
     Networks,
@@ -41,22 +43,18 @@ class Look:
       opened: As it was read.
       image: What is known of it.
       target: As stored.
-      caption: With style and artist.
-      cosine: Of target and caption; 0 before it is measured.
     """
 
     opened: Opened
     image: schema.Image
     target: Target
-    caption: str
-    cosine: float = 0.0
 
 
 def caption_of(told: str, facts: Mapping[str, str]) -> str:
     """Such as "a boat on the sea, Impressionism painting by Claude Monet".
 
     Args:
-      told: The folder's caption, or ''.
+      told: The folder's or the captioner's, or ''.
       facts: title, style and artist, as far as they are known.
 
     Raises:
@@ -78,21 +76,31 @@ def look(opened: Opened, terms: Terms, limits: images.Limits, side: int) -> Look
     """A painting, decoded.
 
     Raises:
-      Reject: `licence`, `no_caption` or one of images.REASONS.
+      Reject: `licence` or one of images.REASONS.
     """
     (pair,) = opened.pairs
     terms.licence([pair.licence])
-    caption = caption_of(pair.caption, opened.facts)
     image, picture = open_pair(pair, limits)
-    return Look(opened, image, target_of(picture, side), caption)
+    return Look(opened, image, target_of(picture, side))
 
 
-def example(found: Look, terms: Terms) -> Derived:
-    """The row of a painting.
+def captioned(found: Look) -> Look:
+    """A painting whose caption names style and artist.
+
+    Raises:
+      Reject: `no_caption`.
+    """
+    caption = caption_of(found.image.caption, found.opened.facts)
+    return dataclasses.replace(found, image=dataclasses.replace(found.image, caption=caption))
+
+
+def example(measured: tuple[Look, float], terms: Terms) -> Derived:
+    """The row of a painting, given with the cosine of target and caption.
 
     Raises:
       Reject: `check`.
     """
+    found, cosine = measured
     image, target, facts = found.image, found.target, found.opened.facts
     key = keys.derived_key(DATASET, (image.key,))
     height, width = target.rgb.shape[:2]
@@ -100,13 +108,13 @@ def example(found: Look, terms: Terms) -> Derived:
         key=key,
         task=tasks.DATASETS[DATASET].task,
         dataset=DATASET,
-        caption=found.caption,
+        caption=image.caption,
         image=Encoded(target.encoded, f"{key[:16]}.jpg"),
         width=width,
         height=height,
         references=(),
         slots=tuple(Slot(name, facts[name]) for name in _SLOTS if facts.get(name)),
-        checks=terms.check([similarity_check("caption_similarity", found.cosine)]),
+        checks=terms.check([similarity_check("caption_similarity", cosine)]),
         licence=terms.licence([image.licence]),
         sources=(image.key,),
         split=found.opened.split,
@@ -121,12 +129,15 @@ def art_block(
     there = [opened for opened in block.rows if opened.pairs]
     see = functools.partial(look, terms=terms, limits=limits, side=side)
     looks, unusable = sift(there, see, _refuse_opened)
-    texts = clip.texts([start_of(one.caption) for one in looks])
+    told = with_captions([one.image for one in looks], [one.target.rgb for one in looks], networks)
+    looks = [dataclasses.replace(one, image=image) for one, image in zip(looks, told, strict=True)]
+    looks, silent = sift(looks, captioned, _refuse_look)
+    texts = clip.texts([start_of(one.image.caption) for one in looks])
     vectors = clip.images([clip.prepare(one.target.rgb) for one in looks])
     cosines = np.einsum("nd,nd->n", vectors, texts).tolist()
-    measured = [dataclasses.replace(one, cosine=c) for one, c in zip(looks, cosines, strict=True)]
-    rows, unlike = sift(measured, functools.partial(example, terms=terms), _refuse_look)
-    return {DATASET: made(rows, [*unusable, *unlike])}
+    measured = list(zip(looks, cosines, strict=True))
+    rows, unlike = sift(measured, functools.partial(example, terms=terms), _refuse_measured)
+    return {DATASET: made(rows, [*unusable, *silent, *unlike])}
 
 
 def _refuse_opened(opened: Opened, reject: Reject) -> schema.RejectRow:
@@ -135,3 +146,7 @@ def _refuse_opened(opened: Opened, reject: Reject) -> schema.RejectRow:
 
 def _refuse_look(found: Look, reject: Reject) -> schema.RejectRow:
     return describe(found.image, reject, STAGE)
+
+
+def _refuse_measured(measured: tuple[Look, float], reject: Reject) -> schema.RejectRow:
+    return _refuse_look(measured[0], reject)

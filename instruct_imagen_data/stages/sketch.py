@@ -15,6 +15,7 @@ from instruct_imagen_data.annotators.maps import Map
 from instruct_imagen_data.schema import Check, Derived, Encoded, RawPair, Reference, RejectRow
 from instruct_imagen_data.sources.sketches import IMAGES
 from instruct_imagen_data.stages.blocks import Reject, sift
+from instruct_imagen_data.stages.captions import with_captions
 from instruct_imagen_data.stages.derived import (
     Made,
     Networks,
@@ -57,15 +58,13 @@ def photo_of(opened: Opened, terms: Terms, limits: images.Limits, side: int) -> 
     """The photo of a group, decoded; its edges are found later.
 
     Raises:
-      Reject: `no_photo`, `no_drawing`, `no_caption`, `licence` or one of images.REASONS.
+      Reject: `no_photo`, `no_drawing`, `licence` or one of images.REASONS.
     """
     first = opened.pairs[0]
     if not first.origin.startswith(f"{IMAGES}/"):
         raise Reject("no_photo")
     if len(opened.pairs) == 1:
         raise Reject("no_drawing")
-    if not first.caption:
-        raise Reject("no_caption")
     terms.licence([first.licence])
     image, picture = open_pair(first, limits)
     return Photo(opened, image, target_of(picture, side), Map(np.zeros((1, 1), np.uint8)))
@@ -137,6 +136,8 @@ def sketch_block(
         photos += found
         for reject in refused:
             rejects += [reject, *_refuse_all(opened.pairs[1:], Reject("no_photo", reject.reason))]
+    photos, silent = _captioned(photos, networks)
+    rejects += silent
     edges = edge([edge.prepare(photo.target.rgb) for photo in photos])
     for photo, seen in zip(photos, edges, strict=True):
         make = functools.partial(
@@ -149,6 +150,21 @@ def sketch_block(
         if not made_of:
             rejects.append(describe(photo.image, Reject("no_drawing", "none was usable"), STAGE))
     return {DATASET: made(rows, rejects)}
+
+
+def _captioned(photos: list[Photo], networks: Networks) -> tuple[list[Photo], list[RejectRow]]:
+    """(photos with their captions, a reject for each picture of a photo that has none)."""
+    images = with_captions(
+        [one.image for one in photos], [one.target.rgb for one in photos], networks
+    )
+    kept: list[Photo] = []
+    rejects: list[RejectRow] = []
+    for photo, image in zip(photos, images, strict=True):
+        if image.caption:
+            kept.append(dataclasses.replace(photo, image=image))
+        else:
+            rejects += _refuse_all(photo.opened.pairs, Reject("no_caption"))
+    return kept, rejects
 
 
 _refuse_pair = functools.partial(describe_pair, stage=STAGE)

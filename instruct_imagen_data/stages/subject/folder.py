@@ -44,7 +44,7 @@ def folder_block(
         seen, refused = sift(opened.pairs, look, refuse)
         noun = opened.facts.get("noun", NOUN)
         members = members_of(seen, clip)
-        found, left = rows_of(members, opened.name, noun, opened.split, clip, recipe)
+        found, left = rows_of(members, opened.name, noun, opened.split, networks, recipe)
         rows += found
         rejects += [*refused, *left]
     return {recipe.dataset: made(rows, rejects)}

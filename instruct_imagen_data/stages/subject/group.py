@@ -14,7 +14,9 @@ from instruct_imagen_data import images, keys, schema, tasks
 from instruct_imagen_data.annotators.roles import Duplicates
 from instruct_imagen_data.schema import Derived, Encoded, Reference, RejectRow
 from instruct_imagen_data.stages.blocks import Reject
+from instruct_imagen_data.stages.captions import with_captions
 from instruct_imagen_data.stages.derived import (
+    Networks,
     Target,
     Terms,
     describe,
@@ -195,7 +197,7 @@ def example(target: Member, group: Subject, caption: str, cosine: float, recipe:
 
 
 def _make(
-    group: Subject, clip: Any, recipe: Recipe
+    group: Subject, networks: Networks, recipe: Recipe
 ) -> tuple[list[Derived], list[tuple[Member, Reject]]]:
     """(rows of a group, the targets or members that gave none and why)."""
     try:
@@ -203,8 +205,13 @@ def _make(
     except Reject as reject:
         return [], [(one, reject) for one in group.members]
     targets = in_turn(group.members, "subject/target")[: recipe.rules.targets]
+    told = with_captions(
+        [one.image for one in targets], [one.target.rgb for one in targets], networks
+    )
+    targets = [dataclasses.replace(one, image=i) for one, i in zip(targets, told, strict=True)]
+    group = dataclasses.replace(group, members=_replaced(group.members, targets))
     captions = [one.image.caption or f"a photo of a {group.noun}" for one in targets]
-    texts = clip.texts([start_of(caption) for caption in captions])
+    texts = networks.by_role["image_text"].texts([start_of(caption) for caption in captions])
     rows: list[Derived] = []
     lost: list[tuple[Member, Reject]] = []
     for target, caption, text in zip(targets, captions, texts, strict=True):
@@ -215,15 +222,21 @@ def _make(
     return rows, lost
 
 
+def _replaced(members: Sequence[Member], others: Sequence[Member]) -> tuple[Member, ...]:
+    """Members, with others in the place of those of the same key."""
+    by_key = {one.image.key: one for one in others}
+    return tuple(by_key.get(one.image.key, one) for one in members)
+
+
 def rows_of(
-    members: Sequence[Member], name: str, noun: str, split: str, clip: Any, recipe: Recipe
+    members: Sequence[Member], name: str, noun: str, split: str, networks: Networks, recipe: Recipe
 ) -> tuple[list[Derived], list[RejectRow]]:
     """Rows of a group of pictures, and a reject for each picture that is in none of them."""
     kept, left = without_copies(members, recipe.rules.duplicates)
     drawn = in_turn(kept, "subject/chosen")
     chosen = drawn[: recipe.rules.max_size]
     left += [(one, Reject("surplus", name)) for one in drawn[recipe.rules.max_size :]]
-    rows, lost = _make(Subject(name, noun, tuple(chosen), split), clip, recipe)
+    rows, lost = _make(Subject(name, noun, tuple(chosen), split), networks, recipe)
     cited = {key for row in rows for key in row.sources}
     reasons = {one.image.key: reject for one, reject in lost}
     for one in chosen:

@@ -45,7 +45,7 @@ def page_block(block: SourceBlock, networks: Networks, *, recipe: Recipe) -> Map
         members = members_of(seen, clip)
         captions = [one.image.caption for one in members]
         noun = noun_of(captions, [one.vector for one in members], clip)
-        found, left = rows_of(members, page, noun, several[0].split, clip, recipe)
+        found, left = rows_of(members, page, noun, several[0].split, networks, recipe)
         rows += found
         rejects += [*refused, *left]
     return {recipe.dataset: made(rows, rejects)}
