@@ -11,10 +11,10 @@ export OPENBLAS_NUM_THREADS = 1
 .PHONY: help venv demo test check bench clean
 
 help:
-	@echo "make demo   plant a small web, build corpus and neighbourhoods, open the report it names"
+	@echo "make demo   plant a small web, build corpus, neighbourhoods and examples, end in a report"
 	@echo "make test   the quick tests"
 	@echo "make check  what CI runs: ruff, mypy, all tests"
-	@echo "make bench  neighbours against plain FAISS, side by side (about ten minutes)"
+	@echo "make bench  the jobs against plain loops and plain FAISS, side by side (about an hour)"
 	@echo "make venv   the environment alone"
 	@echo "make clean  remove the demo's output and caches (not .venv)"
 
@@ -28,10 +28,14 @@ $(VENV)/installed: pyproject.toml constraints.txt
 
 demo: venv
 	rm -rf $(DEMO)
-	$(RUN) plant --output $(DEMO)/web --pairs 600 --seed 1
+	$(RUN) plant --output $(DEMO)/web --pairs 600 --seed 1 --extras $(DEMO)/sources
 	$(RUN) corpus --input '$(DEMO)/web/*.tar' --output $(DEMO)/corpus --models embedded
 	$(RUN) neighbours --corpus $(DEMO)/corpus --output $(DEMO)/neighbourhoods
-	$(RUN) report $(DEMO)/corpus $(DEMO)/neighbourhoods --truth $(DEMO)/web/truth.parquet \
+	$(RUN) derive --corpus $(DEMO)/corpus --output $(DEMO)/examples \
+	    --art $(DEMO)/sources/paintings --subjects $(DEMO)/sources/subjects \
+	    --sketches $(DEMO)/sources/sketches --celeba $(DEMO)/sources/faces \
+	    --celeba-hq $(DEMO)/sources/faces-hq --i-have-the-rights
+	$(RUN) report $(DEMO)/corpus $(DEMO)/neighbourhoods $(DEMO)/examples --truth $(DEMO)/web/truth.parquet \
 	    --output $(DEMO)/report.html
 
 test: venv
@@ -45,6 +49,8 @@ check: venv
 
 bench: venv
 	$(BIN)/python benchmarks/neighbours.py
+	$(BIN)/python benchmarks/corpus.py
+	$(BIN)/python benchmarks/control.py
 
 clean:
 	rm -rf $(DEMO) .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,4 +1,4 @@
-"""`control` against a plain loop over the same pictures and networks: pictures a second, and memory.
+"""`control` against a plain loop over the same pictures and networks: speed, and peak memory.
 
     .venv/bin/python benchmarks/control.py
     .venv/bin/python benchmarks/control.py --models SET.toml
