@@ -14,6 +14,7 @@ from instruct_imagen_data.annotators.midas import Midas
 from instruct_imagen_data.annotators.nima import Nima
 from instruct_imagen_data.annotators.pidinet import PidiNet
 from instruct_imagen_data.annotators.roles import ImageTextRole, ModelSet, QualityRole, Role
+from instruct_imagen_data.annotators.tinymap import TinyMap
 from instruct_imagen_data.annotators.u2net import U2Net
 from instruct_imagen_data.annotators.weights import fetch
 from instruct_imagen_data.errors import UsageError
@@ -27,14 +28,15 @@ NETWORKS: dict[str, Any] = {
     "hed": Hed,
     "pidinet": PidiNet,
     "u2net": U2Net,
+    "tinymap": TinyMap,
 }
 SERVES: dict[str, tuple[str, ...]] = {
     "quality": ("nima", "cnniqa"),
     "image_text": ("clip",),
-    "depth": ("midas", "fastdepth"),
-    "edge": ("hed", "pidinet"),
-    "mask": ("u2net",),
-    "contour": (),
+    "depth": ("midas", "fastdepth", "tinymap"),
+    "edge": ("hed", "pidinet", "tinymap"),
+    "mask": ("u2net", "tinymap"),
+    "contour": ("tinymap",),
     "style_transfer": (),
     "captioner": (),
     "styler": (),
