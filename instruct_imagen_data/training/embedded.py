@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from instruct_imagen_data import command_line, planted
 from instruct_imagen_data.annotators import clip as clip_annotator
@@ -47,8 +47,9 @@ class Options:
         clip_steps: Training steps of the CLIP; 0 keeps the weights that are there.
         clip_small_steps: The first of them, on small pictures.
         nima_steps: Training steps of the NIMA; 0 keeps the weights that are there.
-        maps_steps: Training steps of the networks of depth, mask and contour, and four times those
-            of edge; 0 keeps the weights that are there.
+        maps_steps: Training steps of the networks of depth, mask and contour, a quarter as many of
+            that of edges; 0 keeps the weights that are there.
+        maps_go_on: Train the map networks that are there further, instead of new ones.
         evaluation_seed: Seed of the planted corpus that the result is measured on.
         evaluation_pairs: Its size.
         processes: Processes that render.
@@ -62,6 +63,7 @@ class Options:
     clip_small_steps: int = 5200
     nima_steps: int = 1000
     maps_steps: int = 4000
+    maps_go_on: bool = False
     evaluation_seed: int = 20001
     evaluation_pairs: int = 600
     processes: int = 2
@@ -108,27 +110,37 @@ def _make_maps(models: ModelSet, options: Options) -> dict[str, Any]:
     clock.append(time.monotonic())
     _LOG.info("%d pictures with their maps", len(shown))
     steps = options.maps_steps
-    recipe = maps.Recipe(steps, small_steps=steps * 3 // 4)
-    _train_maps(models, maps.SCENE, shown, recipe, options.seeds[0])
-    recipe = maps.Recipe(steps // 4, window=128, batch=16)
-    _train_maps(models, ("edge",), shown, recipe, options.seeds[0])
+    scene = maps.Recipe(steps, small_steps=steps * 3 // 4)
+    edge = maps.Recipe(steps // 4, window=128, batch=16)
+    if options.maps_go_on:
+        scene = maps.Recipe(steps, small_steps=steps * 2 // 3, small_side=128, learning_rate=2.5e-3)
+        edge = dataclasses.replace(edge, learning_rate=2.5e-3)
+    _train_maps(models, maps.SCENE, shown, scene, options)
+    _train_maps(models, ("edge",), shown, edge, options)
     return _how(options, len(shown), [*clock, time.monotonic()])
 
 
 def _train_maps(
-    models: ModelSet, kinds: Sequence[str], shown: Sequence[Truth], recipe: maps.Recipe, seed: int
+    models: ModelSet,
+    kinds: Sequence[str],
+    shown: Sequence[Truth],
+    recipe: maps.Recipe,
+    options: Options,
 ) -> None:
     """Trains the networks of some roles as one, and puts each in place with its own head."""
     roles = [_role(models, name) for name in kinds]
+    paths = [role.weights.path for role in roles if role.weights is not None]
     side, widths = roles[0].config["side"], roles[0].config["widths"]
     if any(role.config != {**roles[0].config, "kind": role.config["kind"]} for role in roles):
         raise UsageError(f"{models.path}: {', '.join(kinds)} are trained as one: one side, widths")
+    seed = options.seeds[0] + options.maps_go_on
     torch.manual_seed(seed)
     network = tinymap.build(widths, len(kinds))
+    if options.maps_go_on:
+        network.load_state_dict(maps.joined([load_file(path) for path in paths]))
     maps.train(shown, kinds, network, side, recipe, seed)
-    for index, role in enumerate(roles):
-        assert role.weights is not None
-        _put(maps.only(network.state_dict(), index), role.weights.path, models.path)
+    for index, path in enumerate(paths):
+        _put(maps.only(network.state_dict(), index), path, models.path)
 
 
 def _role(models: ModelSet, name: str) -> Role:
@@ -159,6 +171,8 @@ def _record(options: Options, models: ModelSet, made: Mapping[str, Any]) -> None
     """Writes how the networks that were trained came about, and what all of them now score."""
     path = models.image_text.weights.path.parent / "TRAINING.json"
     record: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+    if options.maps_go_on and "maps" in made:
+        made = {**made, "maps": {**made["maps"], "after": record["maps"]}}
     record |= {**made, "scores": _evaluate(options)}
     text = json.dumps(record, indent=2, default=list) + "\n"
     path.write_text(text)

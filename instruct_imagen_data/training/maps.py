@@ -22,8 +22,10 @@ from instruct_imagen_data.training.windows import draw
 
 SCENE = ("depth", "mask", "contour")  # learnt together
 ROLES = (*SCENE, "edge")
+HEAD = ("head.weight", "head.bias")  # all that differs between what is learnt together
 _LINE_WEIGHT = 1.5  # of a pixel on a line, against one off it: there are few
-_DEPTH_WEIGHT = 3.0  # of an error of 1, against the losses of the others
+_DEPTH_WEIGHT = 1.5  # of an error of 1, and
+_MASK_WEIGHT = 2.0  # of a mask's loss, against that of lines
 _SHAPES = ((1, 1), (1, 4 / 3), (4 / 3, 1))  # of the side: what whole pictures come in
 _MULTIPLE = 32  # pixels; of sides that a network of five levels halves
 
@@ -44,7 +46,7 @@ class Recipe:
 
     steps: int
     small_steps: int = 0
-    small_side: int = 128
+    small_side: int = 96
     window: int = 0
     batch: int = 12
     learning_rate: float = 4e-3
@@ -93,9 +95,13 @@ def train(
 def only(state: Mapping[str, Tensor], index: int) -> dict[str, Tensor]:
     """The weights of a network that paints the map `index` alone, of one that paints several."""
     rows = slice(index * tinymap.PAINTED, (index + 1) * tinymap.PAINTED)
-    return {
-        name: value[rows] if name.startswith("head.") else value for name, value in state.items()
-    }
+    return {name: value[rows] if name in HEAD else value for name, value in state.items()}
+
+
+def joined(states: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """The weights of a network that paints several maps, of some that `only` took out of it."""
+    heads = {name: torch.cat([state[name] for state in states]) for name in HEAD}
+    return {**states[0], **heads}
 
 
 def _shape(side: int, rng: np.random.Generator) -> tuple[int, int]:
@@ -109,9 +115,9 @@ def loss_of(kind: str, logits: Tensor, target: Tensor) -> Tensor:
     if kind == "depth":
         return _DEPTH_WEIGHT * depth_loss(logits.sigmoid(), target)
     weight = 1 + (_LINE_WEIGHT - 1) * target if kind != "mask" else None
-    return binary_cross_entropy_with_logits(logits, target, weight) + 0.5 * overlap_loss(
-        logits.sigmoid(), target
-    )
+    apart = binary_cross_entropy_with_logits(logits, target, weight)
+    loss = apart + 0.5 * overlap_loss(logits.sigmoid(), target)
+    return _MASK_WEIGHT * loss if kind == "mask" else loss
 
 
 def depth_loss(found: Tensor, target: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ import numpy as np
 from instruct_imagen_data import planted
 from instruct_imagen_data.training.views import Truth
 
-_BLANK = 0.04  # share of pictures that are nothing but a colour, a slope and noise
+_BLANK = 0.06  # share of pictures that are nothing but a colour, a slope and noise
 _WITHOUT = 0.12  # share that shows what is beside, above or below the object
 _STORED, _SPOILT = 0.6, 0.08  # shares that went through a JPEG, and that are degraded
 _QUALITIES = (55, 97)  # of the JPEGs

@@ -189,6 +189,10 @@ def test_one_head_of_several_paints_the_same_map() -> None:
             part = tinymap.build(WIDTHS).eval()
             part.load_state_dict(maps.only(whole.state_dict(), i), strict=True)
             torch.testing.assert_close(tinymap.forward(part, x), expected[:, i : i + 1])
+    state = whole.state_dict()
+    again = maps.joined([maps.only(state, i) for i in range(3)])
+    assert state.keys() == again.keys()
+    assert all(torch.equal(value, again[name]) for name, value in state.items())
 
 
 class _Known:
