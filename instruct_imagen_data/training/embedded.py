@@ -1,31 +1,36 @@
 """Makes the embedded model set: `python -m instruct_imagen_data.training.embedded`.
 
-Renders planted pictures, trains both networks on them, puts the weights beside the package's
+Renders planted pictures, trains the networks on them, puts the weights beside the package's
 other files with their hashes in the set's TOML, and records command, time and scores on a planted
 corpus of another seed in TRAINING.json.
 """
 
 import dataclasses
+import itertools
 import json
 import logging
 import re
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from instruct_imagen_data import command_line, planted
 from instruct_imagen_data.annotators import clip as clip_annotator
 from instruct_imagen_data.annotators import nima as nima_annotator
-from instruct_imagen_data.annotators.model_set import load_networks, load_set
-from instruct_imagen_data.annotators.roles import ModelSet
+from instruct_imagen_data.annotators import tinymap
+from instruct_imagen_data.annotators.model_set import load_networks, load_role, load_set
+from instruct_imagen_data.annotators.roles import ModelSet, Role
 from instruct_imagen_data.annotators.weights import sha256_of
 from instruct_imagen_data.errors import UsageError
-from instruct_imagen_data.training import clip, nima
+from instruct_imagen_data.training import clip, map_scores, maps, nima
 from instruct_imagen_data.training.evaluate import measure, scores
 from instruct_imagen_data.training.pictures import Pictures, pictures
+from instruct_imagen_data.training.views import Truth, truths
 
 _LOG = logging.getLogger(__name__)
 
@@ -42,6 +47,9 @@ class Options:
         clip_steps: Training steps of the CLIP; 0 keeps the weights that are there.
         clip_small_steps: The first of them, on small pictures.
         nima_steps: Training steps of the NIMA; 0 keeps the weights that are there.
+        maps_steps: Training steps of the networks of depth, mask and contour, a quarter as many of
+            that of edges; 0 keeps the weights that are there.
+        maps_go_on: Train the map networks that are there further, instead of new ones.
         evaluation_seed: Seed of the planted corpus that the result is measured on.
         evaluation_pairs: Its size.
         processes: Processes that render.
@@ -54,6 +62,8 @@ class Options:
     clip_steps: int = 7000
     clip_small_steps: int = 5200
     nima_steps: int = 1000
+    maps_steps: int = 4000
+    maps_go_on: bool = False
     evaluation_seed: int = 20001
     evaluation_pairs: int = 600
     processes: int = 2
@@ -61,50 +71,109 @@ class Options:
 
 def make(options: Options) -> int:
     """Renders, trains, stores and measures."""
-    started = time.monotonic()
     torch.set_num_threads(1)
     models = load_set("embedded")
     if options.evaluation_seed in options.seeds:
         raise UsageError("the evaluation must be on a seed that was not trained on")
+    made: dict[str, Any] = {}
+    if options.clip_steps or options.nima_steps:
+        made |= _make_corpus_networks(models, options)
+    if options.maps_steps:
+        made["maps"] = _make_maps(models, options)
+    _record(options, models, made)
+    return 0
+
+
+def _make_corpus_networks(models: ModelSet, options: Options) -> dict[str, Any]:
+    """Trains the CLIP and the NIMA on the same pictures; how each came about."""
+    clock = [time.monotonic()]
     shown = pictures(
         Path(options.workdir), options.seeds, options.per_noun, options.views, options.processes
     )
-    rendered = time.monotonic()
+    clock.append(time.monotonic())
     _LOG.info("%d pictures", len(shown))
     if options.nima_steps:
         _train_nima(models, shown, options)
     if options.clip_steps:
         _train_clip(models, shown, options)
-    trained = time.monotonic()
-    _record(options, models, (rendered - started, trained - rendered), len(shown))
-    return 0
+    how = _how(options, len(shown), [*clock, time.monotonic()])
+    trained = (("clip", options.clip_steps), ("nima", options.nima_steps))
+    return {name: how for name, steps in trained if steps}
 
 
-def _record(
-    options: Options, models: ModelSet, seconds: tuple[float, float], pictures: int
+def _make_maps(models: ModelSet, options: Options) -> dict[str, Any]:
+    """Trains the networks of depth, edge, mask and contour; how they came about."""
+    clock = [time.monotonic()]
+    shown = truths(
+        Path(options.workdir), options.seeds, options.per_noun, options.views, options.processes
+    )
+    clock.append(time.monotonic())
+    _LOG.info("%d pictures with their maps", len(shown))
+    steps = options.maps_steps
+    scene = maps.Recipe(steps, small_steps=steps * 3 // 4)
+    edge = maps.Recipe(steps // 4, window=128, batch=16)
+    if options.maps_go_on:
+        scene = maps.Recipe(steps, small_steps=steps * 2 // 3, small_side=128, learning_rate=2.5e-3)
+        edge = dataclasses.replace(edge, learning_rate=2.5e-3)
+    _train_maps(models, maps.SCENE, shown, scene, options)
+    _train_maps(models, ("edge",), shown, edge, options)
+    return _how(options, len(shown), [*clock, time.monotonic()])
+
+
+def _train_maps(
+    models: ModelSet,
+    kinds: Sequence[str],
+    shown: Sequence[Truth],
+    recipe: maps.Recipe,
+    options: Options,
 ) -> None:
-    """Writes how the networks that were trained came about, and what all of them now score.
+    """Trains the networks of some roles as one, and puts each in place with its own head."""
+    roles = [_role(models, name) for name in kinds]
+    paths = [role.weights.path for role in roles if role.weights is not None]
+    side, widths = roles[0].config["side"], roles[0].config["widths"]
+    if any(role.config != {**roles[0].config, "kind": role.config["kind"]} for role in roles):
+        raise UsageError(f"{models.path}: {', '.join(kinds)} are trained as one: one side, widths")
+    seed = options.seeds[0] + options.maps_go_on
+    torch.manual_seed(seed)
+    network = tinymap.build(widths, len(kinds))
+    if options.maps_go_on:
+        network.load_state_dict(maps.joined([load_file(path) for path in paths]))
+    maps.train(shown, kinds, network, side, recipe, seed)
+    for index, path in enumerate(paths):
+        _put(maps.only(network.state_dict(), index), path, models.path)
+
+
+def _role(models: ModelSet, name: str) -> Role:
+    role = models.role(name)
+    assert isinstance(role, Role)
+    return role
+
+
+def _how(options: Options, pictures: int, clock: Sequence[float]) -> dict[str, Any]:
+    """What is recorded of networks that were trained.
 
     Args:
-      seconds: of rendering and of training.
+      options: The command's.
+      pictures: Trained on.
+      clock: Seconds at which rendering and training began, and at the end.
     """
-    path = models.image_text.weights.path.parent / "TRAINING.json"
-    record = json.loads(path.read_text()) if path.exists() else {}
-    made = {
+    minutes = [round((end - start) / 60, 1) for start, end in itertools.pairwise(clock)]
+    return {
         "command": "python -m instruct_imagen_data.training.embedded " + " ".join(sys.argv[1:]),
         "options": {**dataclasses.asdict(options), "workdir": "..."},
         "pictures": pictures,
-        "minutes": dict(
-            zip(("rendering", "training"), (round(one / 60, 1) for one in seconds), strict=True)
-        ),
+        "minutes": dict(zip(("rendering", "training"), minutes, strict=True)),
         "torch": torch.__version__,
     }
-    record |= {
-        name: made
-        for name, steps in (("clip", options.clip_steps), ("nima", options.nima_steps))
-        if steps
-    }
-    record["scores"] = _evaluate(options)
+
+
+def _record(options: Options, models: ModelSet, made: Mapping[str, Any]) -> None:
+    """Writes how the networks that were trained came about, and what all of them now score."""
+    path = models.image_text.weights.path.parent / "TRAINING.json"
+    record: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+    if options.maps_go_on and "maps" in made:
+        made = {**made, "maps": {**made["maps"], "after": record["maps"]}}
+    record |= {**made, "scores": _evaluate(options)}
     text = json.dumps(record, indent=2, default=list) + "\n"
     path.write_text(text)
     _LOG.info("%s", text)
@@ -120,7 +189,7 @@ def _train_clip(models: ModelSet, shown: Pictures, options: Options) -> None:
     recipe = clip.Recipe(options.clip_steps, options.clip_small_steps, logit_scale=role.logit_scale)
     domains = (*models.domains, *models.rejects)
     clip.train(shown, domains, network, tokenizer, recipe, options.seeds[0])
-    _put(network, role.weights.path, models.path)
+    _put(network.state_dict(), role.weights.path, models.path)
 
 
 def _train_nima(models: ModelSet, shown: Pictures, options: Options) -> None:
@@ -129,14 +198,14 @@ def _train_nima(models: ModelSet, shown: Pictures, options: Options) -> None:
     network = nima_annotator.build(role.config)
     recipe = nima.Recipe(options.nima_steps)
     nima.train(shown, network, role.config, recipe, options.seeds[0])
-    _put(network, role.weights.path, models.path)
+    _put(network.state_dict(), role.weights.path, models.path)
 
 
-def _put(network: torch.nn.Module, path: Path, toml: Path) -> None:
+def _put(state: Mapping[str, torch.Tensor], path: Path, toml: Path) -> None:
     """Saves the weights as fp16 and writes their hash into the model set."""
     half = {
         name: (value.half() if value.is_floating_point() else value).contiguous()
-        for name, value in network.state_dict().items()
+        for name, value in state.items()
     }
     save_file(half, path)
     table = re.compile(rf'(weights = "[^"]*{re.escape(path.name)}"\nsha256 = ")[^"]*(")')
@@ -150,7 +219,10 @@ def _evaluate(options: Options) -> dict[str, float]:
     if not corpus.exists():
         planted.plant(corpus, options.evaluation_pairs, options.evaluation_seed)
     models = load_set("embedded")
-    return scores(measure(corpus, models, load_networks(models)), models)
+    seen = {name: load_role(models, name) for name in maps.ROLES}
+    return scores(measure(corpus, models, load_networks(models)), models) | map_scores.scores(
+        corpus, seen
+    )
 
 
 if __name__ == "__main__":

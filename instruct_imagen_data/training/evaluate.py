@@ -35,7 +35,7 @@ def measure(corpus: Path, models: ModelSet, networks: Networks) -> Measured:
     truth = pq.read_table(corpus / "truth.parquet").to_pydict()
     row_of = {origin: row for row, origin in enumerate(truth["origin"])}
     rows, scored, seen, hashes = [], [], [], []
-    for origin, data in _members(corpus):
+    for origin, data in members(corpus):
         try:
             picture = images.read(data)
         except images.DecodeError:
@@ -88,7 +88,7 @@ def scores(measured: Measured, models: ModelSet) -> dict[str, float]:
     return {name: round(float(share), 4) for name, share in shares.items()}
 
 
-def _members(corpus: Path) -> Iterator[tuple[str, bytes]]:
+def members(corpus: Path) -> Iterator[tuple[str, bytes]]:
     """(origin, bytes) of every picture of the corpus, whatever the bytes are."""
     for path in sorted(corpus.glob("*.tar")):
         with tarfile.open(path) as tar:

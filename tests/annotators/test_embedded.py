@@ -29,14 +29,21 @@ def test_the_files_are_small_and_their_making_is_recorded() -> None:
     models = load_set("embedded")
     folder = models.image_text.weights.path.parent
     assert all(weights.verified for weights in models.weights)
-    assert sum(path.stat().st_size for path in folder.iterdir()) < 4e6
+    assert sum(path.stat().st_size for path in folder.iterdir()) < 8e6
+    sizes = {one.role: one.path.stat().st_size for one in models.weights}
+    assert sizes["quality"] + sizes["image_text"] < 4e6
+    assert all(sizes[role] < 0.4e6 for role in ("depth", "edge", "mask", "contour"))
     record = json.loads((folder / "TRAINING.json").read_text())
-    for network in ("clip", "nima"):
+    for network in ("clip", "nima", "maps"):
         options = record[network]["options"]
         assert "instruct_imagen_data.training.embedded" in record[network]["command"]
         assert {options["evaluation_seed"], SEED}.isdisjoint(options["seeds"])
     assert record["scores"]["domain_accuracy"] >= 0.95
     assert record["scores"]["bad_recall"] >= 0.9
+    assert record["scores"]["edge_f1"] >= 0.7
+    assert record["scores"]["mask_iou"] >= 0.78
+    assert record["scores"]["depth_rank"] >= 0.8
+    assert record["scores"]["contour_f1"] >= 0.65
 
 
 def test_domains_of_new_entities(networks: Networks, views) -> None:

@@ -1,5 +1,6 @@
 """The jobs that derive datasets, on a planted corpus: what becomes of each row, and of restarts."""
 
+import io
 import json
 from collections import Counter
 from collections.abc import Callable
@@ -7,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 
-from instruct_imagen_data import keys, licences, schema, shards, tasks
+from instruct_imagen_data import agreement, keys, licences, schema, shards, tasks
 from instruct_imagen_data.annotators import model_set
 from pipelines import derive
 
@@ -76,6 +79,56 @@ def test_natural(
     similarity = dict(scores)
     apart = [abs(row["checks"][0]["value"] - max(0, similarity[row["sources"][0]])) for row in made]
     assert sum(apart) / len(apart) < 0.05
+
+
+def test_control_sees_what_was_planted(
+    given: Any, web: Path, finished_corpus: Path, tmp_path: Path, command: Command
+) -> None:
+    """Rows that keep their picture's size, against the truth of the picture."""
+    done = command("control", *given, "--output", tmp_path, "--size", 512)
+    assert (done.code, done.lines) == (0, [])
+    truth = {
+        row["origin"]: row
+        for path in web.glob("maps-*.parquet")
+        for row in pq.read_table(path).to_pylist()
+    }
+    images = duckdb.sql(f"SELECT key, origin FROM '{finished_corpus}/images/*.parquet'")
+    origins = dict(images.fetchall())
+    agree = {
+        "depth": agreement.depth_agreement,
+        "mask": agreement.mask_iou,
+        "edge": lambda one, other: agreement.edge_f1(one, other, 2.0),
+    }
+    for role, least in (("depth", 0.8), ("mask", 0.75), ("edge", 0.7)):
+        made = rows(tmp_path / f"{role}_webli")
+        rejected = rows(tmp_path / f"{role}_webli", shards.REJECTS)
+        assert len(made) + len(rejected) == len(origins)
+        assert {row["reason"] for row in rejected} <= {
+            "verdict",
+            "no_object",
+            "flat_depth",
+            "check",
+        }
+        values = []
+        for row in made:
+            (reference,), (check,) = row["references"], row["checks"]
+            assert (reference["role"], reference["aligned"]) == (role, True)
+            assert check["value"] >= 0.5
+            known = truth.get(origins[row["sources"][0]])
+            if known is not None:  # copies have no maps
+                found, png = (_grey(one) for one in (reference["image"]["bytes"], known[role]))
+                values.append(agree[role](found, png))
+        assert len(values) >= 20
+        assert sum(values) / len(values) >= least
+    assert all(
+        variant["name"] in ("depth", "mask")
+        for row in rows(tmp_path / "edge_webli")
+        for variant in row["references"][0]["variants"]
+    )
+
+
+def _grey(png: bytes) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(png)).convert("L"))
 
 
 def test_licences_and_checks_decide(given: Any, tmp_path: Path, command: Command) -> None:
@@ -199,8 +252,6 @@ def refused(done: Any, *words: str) -> None:
 def test_wrong_use(
     verb: str, flags: list[str], words: list[str], given: Any, tmp_path: Path, command: Command
 ) -> None:
-    if verb == "control" and "depth" not in model_set.load_set("embedded").roles:
-        pytest.skip("the embedded set has no network for depth")
     refused(command(verb, *given, "--output", tmp_path / "out", *flags), *words)
     assert not (tmp_path / "out").exists()
 

@@ -19,6 +19,7 @@ from instruct_imagen_data.annotators.nima import Nima
 from instruct_imagen_data.annotators.photosketch import PhotoSketch
 from instruct_imagen_data.annotators.pidinet import PidiNet
 from instruct_imagen_data.annotators.roles import ImageTextRole, ModelSet, QualityRole, Role
+from instruct_imagen_data.annotators.tinymap import TinyMap
 from instruct_imagen_data.annotators.u2net import U2Net
 from instruct_imagen_data.annotators.weights import fetch
 from instruct_imagen_data.errors import UsageError
@@ -33,6 +34,7 @@ NETWORKS: dict[str, Any] = {
     "pidinet": PidiNet,
     "u2net": U2Net,
     "photosketch": PhotoSketch,
+    "tinymap": TinyMap,
     "ghiasi": Ghiasi,
     "moments": Moments,
     "openai_captioner": OpenaiCaptioner,
@@ -41,10 +43,10 @@ NETWORKS: dict[str, Any] = {
 SERVES: dict[str, tuple[str, ...]] = {
     "quality": ("nima", "cnniqa"),
     "image_text": ("clip",),
-    "depth": ("midas", "fastdepth"),
-    "edge": ("hed", "pidinet"),
-    "mask": ("u2net",),
-    "contour": ("photosketch",),
+    "depth": ("midas", "fastdepth", "tinymap"),
+    "edge": ("hed", "pidinet", "tinymap"),
+    "mask": ("u2net", "tinymap"),
+    "contour": ("photosketch", "tinymap"),
     "style_transfer": ("ghiasi", "moments"),
     "captioner": ("openai_captioner", "transformers_captioner"),
     "styler": (),
