@@ -95,8 +95,9 @@ def _named(place: str, path: str) -> str:
 
 def below(folder: str, file: File) -> str:
     """The path of a listed file below the folder that was listed."""
-    start = len(_named(folder, open_place(folder)[1]).rstrip("/")) + 1
-    return file.path[start:]
+    local = scheme(folder) in ("", "file")
+    start = open_place(folder)[1] if local else folder
+    return file.path[len(start.rstrip("/")) + 1 :]
 
 
 def list_files(folder: str, recursive: bool = False) -> list[File]:

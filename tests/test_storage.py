@@ -148,3 +148,26 @@ def test_sweeping_spares_live_writers(tmp_path: Path) -> None:
     left = {path.name for path in (tmp_path / "a").iterdir()}
     assert left == {names["live"], names["elsewhere"], names["file"]}
     storage.sweep_temporary("s3://bucket/x")  # nothing is left behind on an object store
+
+
+@pytest.mark.parametrize(
+    ("folder", "path"),
+    [
+        ("/a/b", "/a/b/c/d.jpg"),
+        ("/a/b/", "/a/b/c/d.jpg"),
+        ("file:///a/b", "/a/b/c/d.jpg"),
+        ("/", "/c/d.jpg"),
+        ("s3://bucket", "s3://bucket/c/d.jpg"),
+        ("s3://bucket/", "s3://bucket/c/d.jpg"),
+        ("s3://bucket/a", "s3://bucket/a/c/d.jpg"),
+        ("gs://anonymous@bucket/a/", "gs://anonymous@bucket/a/c/d.jpg"),
+    ],
+)
+def test_paths_below_a_folder(folder: str, path: str) -> None:
+    assert storage.below(folder, storage.File(path, 1)) == "c/d.jpg"
+
+
+def test_paths_below_a_relative_folder(folder: Path) -> None:
+    found = storage.list_files("sub", recursive=True)
+    assert [storage.below("sub", file) for file in found] == ["a.tar", "deep/x.tar"]
+    assert [storage.below("./sub/", file) for file in found] == ["a.tar", "deep/x.tar"]

@@ -44,7 +44,7 @@ def read_hq(place: str, *, licence: str = "") -> Listing:
     """
     folder = Folder(place, licence)
     originals = {}
-    for number, line in enumerate(folder.lines(MAPPING)[1:], 2):
+    for number, line in folder.lines(MAPPING)[1:]:
         fields = line.split()
         if len(fields) != 3:
             raise UsageError(f"{place}/{MAPPING}, line {number}: no 'idx orig_idx orig_file'")
@@ -55,7 +55,7 @@ def read_hq(place: str, *, licence: str = "") -> Listing:
 def _identities(folder: Folder) -> dict[str, str]:
     """File name in CelebA to identity."""
     found = {}
-    for number, line in enumerate(folder.lines(IDENTITIES), 1):
+    for number, line in folder.lines(IDENTITIES):
         fields = line.split()
         if len(fields) != 2:
             raise UsageError(f"{folder.place}/{IDENTITIES}, line {number}: no 'file identity'")
@@ -89,9 +89,9 @@ def _attributes(folder: Folder) -> dict[str, Iterable[str]]:
     if ATTRIBUTES not in folder.sizes:
         return {}
     lines = folder.lines(ATTRIBUTES)
-    names = lines[1].split() if len(lines) > 1 else []
+    names = lines[1][1].split() if len(lines) > 1 else []
     found: dict[str, Iterable[str]] = {}
-    for number, line in enumerate(lines[2:], 3):
+    for number, line in lines[2:]:
         name, *values = line.split()
         if len(values) != len(names):
             raise UsageError(f"{folder.place}/{ATTRIBUTES}, line {number}: {len(values)} values")

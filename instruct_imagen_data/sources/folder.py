@@ -32,11 +32,17 @@ class Folder:
           licence: Of the pictures whose licence the folder does not state.
 
         Raises:
-          UsageError: it is empty or missing, or its metadata.jsonl is malformed.
+          UsageError: it is empty, missing or a file, a name in it cannot be read, or its
+            metadata.jsonl is malformed.
         """
         self.place = place.rstrip("/")
         self._licence = licence
-        files = storage.list_files(self.place, recursive=True)
+        try:
+            files = storage.list_files(self.place, recursive=True)
+        except NotADirectoryError as error:
+            raise UsageError(f"{place} is a file: name the folder that it lies in") from error
+        except UnicodeDecodeError as error:
+            raise UsageError(f"{place}: a file's name is no UTF-8: {error.object!r}") from error
         if not files:
             raise UsageError(f"{place}: no such folder, or an empty one")
         self.sizes = {storage.below(self.place, file): file.size for file in files}
@@ -44,17 +50,19 @@ class Folder:
 
     def text(self, path: str) -> str:
         """A text file."""
-        return storage.read_bytes(storage.join(self.place, path)).decode("utf-8", "replace")
+        return storage.read_bytes(storage.join(self.place, path)).decode("utf-8-sig", "replace")
 
-    def lines(self, path: str) -> list[str]:
-        """The lines of a text file that are not empty.
+    def lines(self, path: str) -> list[tuple[int, str]]:
+        """(number from 1, text) of the lines of a text file that are not empty.
 
         Raises:
           UsageError: it is not there.
         """
         if path not in self.sizes:
             raise UsageError(f"{self.place}: no {path}, by which its pictures are known")
-        return [line.strip() for line in self.text(path).splitlines() if line.strip()]
+        # Not splitlines: JSON's texts may hold other characters that it takes for line ends.
+        lines = ((n, line.strip()) for n, line in enumerate(self.text(path).split("\n"), 1))
+        return [(number, line) for number, line in lines if line]
 
     def pictures(self) -> list[str]:
         """Paths of all pictures, sorted."""
@@ -72,7 +80,7 @@ class Folder:
 
     def _metadata(self) -> dict[str, Mapping[str, Any]]:
         found = {}
-        for number, line in enumerate(self.lines(METADATA), 1):
+        for number, line in self.lines(METADATA):
             try:
                 values = json.loads(line)
             except ValueError as error:
@@ -89,7 +97,8 @@ def first_of(values: Mapping[str, Any], names: tuple[str, ...]) -> str:
     for name in names:
         value = values.get(name)
         if isinstance(value, str) and value.strip():
-            return " ".join(value.split())
+            # A lone surrogate, legal in JSON's \\u escapes, cannot be stored as UTF-8.
+            return " ".join(value.split()).encode("utf-8", "replace").decode()
     return ""
 
 

@@ -1,6 +1,7 @@
 """Listings: the groups of a source folder, and the parts that they are worked on in."""
 
 import dataclasses
+import functools
 import hashlib
 import itertools
 import json
@@ -52,7 +53,7 @@ class Listing:
     folder: str
     groups: tuple[Group, ...]
 
-    @property
+    @functools.cached_property
     def digest(self) -> str:
         """Hash of all that the listing says: another one means another job."""
         groups = [dataclasses.asdict(group) for group in self.groups]

@@ -5,6 +5,7 @@ goes before. Where ArtGAN's `style_train.csv` or `style_val.csv` are there, only
 they name are taken.
 """
 
+import csv
 import posixpath
 from collections.abc import Iterable
 
@@ -45,13 +46,13 @@ def _unique(paths: Iterable[str]) -> list[str]:
 def _listed(folder: Folder, name: str) -> list[str]:
     """Paths of a list of lines "Style_Folder/artist_title.jpg,class"."""
     found = []
-    for number, line in enumerate(folder.lines(name), 1):
-        path, comma, label = line.rpartition(",")  # a title may hold a comma
-        if not comma or not label.strip().isdigit():
+    for number, line in folder.lines(name):
+        *path, label = next(csv.reader([line]))
+        if not path or not label.strip().isdigit():
             raise UsageError(
                 f"{folder.place}/{name}, line {number}: no 'path,class': {line[:80]!r}"
             )
-        found.append(path)
+        found.append(",".join(path))  # a title may hold a comma
     return found
 
 

@@ -20,7 +20,7 @@ _SPLITS = {"train": "train", "val": "validation", "test": "validation"}
 
 
 def read(place: str, *, licence: str = "") -> Listing:
-    """A group for each photo: the photo, then its drawings.
+    """A group for each photo, there or only listed: the photo, then its drawings.
 
     Args:
       place: Folder with `image/` and `sketch-rendered/`.
@@ -38,9 +38,11 @@ def read(place: str, *, licence: str = "") -> Listing:
             f"{_DRAWINGS}/{_WIDTH}/ID_01.png"
         )
     splits = _splits(folder)
+    named = [(posixpath.splitext(posixpath.basename(path))[0], path) for path in photos]
+    there = {name for name, _ in named}
+    named += [(name, f"{IMAGES}/{name}.jpg") for name in splits if name not in there]
     groups = []
-    for path in photos:
-        name = posixpath.splitext(posixpath.basename(path))[0]
+    for name, path in named:
         if name in splits or not splits:
             pictures = (path, *drawings.get(name, []))
             split = splits.get(name, "")
@@ -67,7 +69,7 @@ def _splits(folder: Folder) -> dict[str, str]:
     for name, split in _SPLITS.items():
         path = f"{_LISTS}/{name}.txt"
         if path in folder.sizes:
-            found |= {_stem(line): split for line in folder.lines(path)}
+            found |= {_stem(line): split for _, line in folder.lines(path)}
     return found
 
 

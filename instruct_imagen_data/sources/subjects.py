@@ -48,7 +48,7 @@ def _classes(folder: Folder) -> dict[str, str]:
     """Subject to class, of DreamBooth's table "subject_name,class"."""
     if CLASSES not in folder.sizes:
         return {}
-    rows = (line.split(",") for line in folder.lines(CLASSES))
+    rows = (line.split(",") for _, line in folder.lines(CLASSES))
     # The table comes first; what follows it is Python, with commas and quotes.
     named = [row for row in rows if len(row) == 2 and re.fullmatch(r"\w+", row[0])]
     return {subject: noun.strip() for subject, noun in named if subject != "subject_name"}

@@ -1,0 +1,453 @@
+"""The layouts: what each makes of the planted sets, and of folders that are not as they should be.
+
+Expected groups of the planted sets are read off the lists with plain Python.
+"""
+
+import csv
+import json
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from instruct_imagen_data.errors import UsageError
+from instruct_imagen_data.sources import faces, layouts, paintings, sketches, subjects
+from instruct_imagen_data.sources.layouts import Source
+from instruct_imagen_data.sources.listing import MISSING, Group, Listing, Picture
+from instruct_imagen_data.sources.portraits import caption_of
+
+Fill = Callable[..., Path]
+
+
+def paths(listing: Listing) -> dict[str, list[str]]:
+    return {group.name: [one.path for one in group.pictures] for group in listing.groups}
+
+
+def sizes_are_true(folder: Path, listing: Listing) -> None:
+    for group in listing.groups:
+        for one in group.pictures:
+            assert one.size == (folder / one.path).stat().st_size
+
+
+def malformed(read: Callable[[str], Listing], folder: Path, *told: str) -> None:
+    with pytest.raises(UsageError) as error:
+        read(str(folder))
+    text = str(error.value)
+    assert "\n" not in text
+    for each in told:
+        assert each in text
+
+
+# Paintings
+
+
+def test_planted_paintings(source_sets: Path) -> None:
+    folder = source_sets / "paintings"
+    listing = paintings.read(str(folder), licence="CC0", validation_share=0.3)
+    wanted = []
+    for name in ("style_train.csv", "style_val.csv"):
+        wanted += [row[0] for row in csv.reader((folder / name).read_text().splitlines())]
+    assert paths(listing) == {path: [path] for path in sorted(wanted)}
+    sizes_are_true(folder, listing)
+    splits: dict[str, set[str]] = defaultdict(set)
+    for group in listing.groups:
+        style, _, name = group.name.partition("/")
+        artist, _, title = name.removesuffix(".jpg").partition("_")
+        assert group.facts == {
+            "style": style.replace("_", " "),
+            "artist": artist.replace("-", " ").title(),
+            "title": title.replace("-", " "),
+        }
+        assert group.pictures[0].licence == "CC0"
+        splits[artist].add(group.split)
+    assert Counter(map(tuple, splits.values())).keys() == {("train",), ("validation",)}
+    held_out = sum(split == {"validation"} for split in splits.values())
+    assert 0.05 < held_out / len(splits) < 0.6  # 20 painters, three in ten of them
+    for share, split in ((0.0, "train"), (1.0, "validation")):
+        drawn = paintings.read(str(folder), validation_share=share)
+        assert {group.split for group in drawn.groups} == {split}
+
+
+def test_lists_of_paintings(fill: Fill) -> None:
+    """A title with a comma, in quotes or not; Windows' line ends; what is not there is listed."""
+    place = fill(
+        {
+            "style_train.csv": "Pop/a_one,-two.jpg,3\r\n\r\n"
+            '"Pop/b_three, ""four"".jpg",3\r\nPop/gone_away.jpg, 3\r\nPop/a_one,-two.jpg,3\r\n',
+            "style_val.csv": "Op/c_five.jpg,12",
+            "Pop/a_one,-two.jpg": "1", 'Pop/b_three, "four".jpg': "22", "Op/c_five.jpg": "333",
+            "Op/unlisted_six.jpg": "4444",
+        }
+    )  # fmt: skip
+    found = {
+        group.name: (group.pictures[0].size, group.facts["artist"], group.facts["title"])
+        for group in paintings.read(str(place)).groups
+    }
+    assert found == {
+        "Op/c_five.jpg": (3, "C", "five"),
+        "Pop/a_one,-two.jpg": (1, "A", "one, two"),
+        'Pop/b_three, "four".jpg': (2, "B", 'three, "four"'),
+        "Pop/gone_away.jpg": (MISSING, "Gone", "away"),
+    }
+
+
+def test_paintings_without_lists(fill: Fill) -> None:
+    told = [
+        {"file_name": "Pop/a_one.jpg", "artist": "Ann O. Ther", "title": "One", "style": "Pop art"},
+        {"file_name": "b_two.jpg", "artist": "ann o. ther"},
+    ]
+    place = fill(
+        {
+            "metadata.jsonl": "\n".join(map(json.dumps, told)),
+            "Pop/a_one.jpg": "1", "b_two.jpg": "1", "Pop/three.jpg": "1",
+            "x/New_Art/c_d_e.jpg": "1",
+        }
+    )  # fmt: skip
+    listing = paintings.read(str(place))
+    assert {group.name: tuple(group.facts.values()) for group in listing.groups} == {
+        "Pop/a_one.jpg": ("Pop art", "Ann O. Ther", "One"),
+        "b_two.jpg": ("", "ann o. ther", "b two"),  # no folder of a style: nobody's name
+        "Pop/three.jpg": ("Pop", "", "three"),
+        "x/New_Art/c_d_e.jpg": ("New Art", "C", "d e"),
+    }
+    for share in (0.2, 0.4, 0.6, 0.8):  # one artist, however the name is written
+        listing = paintings.read(str(place), validation_share=share)
+        splits = {group.name: group.split for group in listing.groups}
+        assert splits["Pop/a_one.jpg"] == splits["b_two.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "line"),
+    [
+        ("Pop/a_b.jpg,1\nPop/c_d.jpg\n", "line 2: no 'path,class': 'Pop/c_d.jpg'"),
+        ("\n\npath,class\n", "line 3: no 'path,class'"),
+        ("Pop/a_b.jpg,\n", "line 1: no 'path,class'"),
+        ("1", "line 1: no 'path,class'"),
+    ],
+)
+def test_malformed_lists_of_paintings(fill: Fill, lines: str, line: str) -> None:
+    place = fill({"style_val.csv": lines, "Pop/a_b.jpg": "1"})
+    malformed(paintings.read, place, f"{place}/style_val.csv, {line}")
+
+
+def test_no_paintings(fill: Fill) -> None:
+    malformed(paintings.read, fill({"read.me": "1"}), "source holds no pictures")
+
+
+# Subjects
+
+
+def test_planted_subjects(source_sets: Path) -> None:
+    folder = source_sets / "subjects"
+    rows = [json.loads(line) for line in (folder / "metadata.jsonl").read_text().splitlines()]
+    listing = subjects.read(str(folder), licence="CC0")
+    wanted: dict[str, list[str]] = defaultdict(list)
+    for row in sorted(rows, key=lambda row: row["file_name"]):
+        wanted[row["subject"]].append(row["file_name"])
+    assert paths(listing) == dict(sorted(wanted.items()))
+    sizes_are_true(folder, listing)
+    nouns = {row["subject"]: row["class_noun"] for row in rows}
+    assert {group.name: group.facts["noun"] for group in listing.groups} == nouns
+    captions = {one.path: one.caption for group in listing.groups for one in group.pictures}
+    assert captions == {row["file_name"]: row["text"] for row in rows}
+    assert {group.split for group in listing.groups} == {""}  # the folder does not say
+
+
+def test_nouns_of_subjects(fill: Fill) -> None:
+    """Of a line of metadata, else of DreamBooth's table, else the folder's name."""
+    table = (
+        "Classes\n\nsubject_name,class\ncan,can\nrobot_toy, toy\nmug,cup\n\nPrompts\n\n"
+        "prompt_list = [\n'a {0} {1} in the jungle'.format(unique_token, class_token),\n]\n"
+    )
+    place = fill(
+        {
+            "prompts_and_classes.txt": table,
+            "metadata.jsonl": '{"file_name": "set/mug/01.jpg", "class_noun": "red mug"}',
+            "set/can/00.jpg": "1", "set/robot_toy/00.jpg": "1", "set/mug/00.jpg": "1",
+            "set/mug/01.jpg": "1", "dog3/a.png": "1", "wolf_plushie-02/a.png": "1", "7/a.png": "1",
+            "left.jpg": "1", "texts/only.txt": "1",
+        }
+    )  # fmt: skip
+    listing = subjects.read(str(place))
+    assert {group.name: group.facts["noun"] for group in listing.groups} == {
+        "7": "7",
+        "dog3": "dog",
+        "set/can": "can",
+        "set/mug": "red mug",
+        "set/robot_toy": "toy",
+        "wolf_plushie-02": "wolf plushie",
+    }
+
+
+def test_no_subjects(fill: Fill) -> None:
+    malformed(subjects.read, fill({"a.jpg": "1"}), "a folder per subject is wanted")
+
+
+# Sketches
+
+
+def test_planted_sketches(source_sets: Path) -> None:
+    folder = source_sets / "sketches"
+    listing = sketches.read(str(folder))
+    sizes_are_true(folder, listing)
+    splits = {"train": "train", "val": "validation", "test": "validation"}
+    wanted = {}
+    for name, split in splits.items():
+        for number in (folder / "list" / f"{name}.txt").read_text().split():
+            drawn = [f"sketch-rendered/width-5/{number}_{i:02d}.png" for i in range(1, 6)]
+            caption = (folder / "image" / f"{number}.txt").read_text().strip()
+            wanted[number] = (split, [f"image/{number}.jpg", *drawn], caption)
+    assert {
+        group.name: (group.split, [one.path for one in group.pictures], group.pictures[0].caption)
+        for group in listing.groups
+    } == wanted
+
+
+def test_lists_of_sketches(fill: Fill) -> None:
+    """Only listed photos are taken, whether or not they are there; with no list, all of them."""
+    files = {
+        "image/a.jpg": "1", "image/b.jpg": "1", "image/c_1.png": "1", "image/d.jpg": "1",
+        "sketch-rendered/width-5/a_01.png": "1", "sketch-rendered/width-5/a_02.png": "1",
+        "sketch-rendered/width-3/a_01.png": "1", "sketch-rendered/width-5/c_1_01.png": "1",
+        "sketch-rendered/width-5/gone_01.png": "1",
+    }  # fmt: skip
+    place = fill(files)
+    assert {group.name: (group.split, len(group.pictures))
+            for group in sketches.read(str(place)).groups} == {
+        "a": ("", 3), "b": ("", 1), "c_1": ("", 2), "d": ("", 1)
+    }  # fmt: skip
+    fill({"list/train.txt": "a.jpg\n\ngone\nlost\n", "list/test.txt": "c_1\n"})
+    listing = sketches.read(str(place))
+    assert [(group.name, group.split, [(one.path, one.size) for one in group.pictures])
+            for group in listing.groups] == [
+        ("a", "train", [("image/a.jpg", 1), ("sketch-rendered/width-5/a_01.png", 1),
+                        ("sketch-rendered/width-5/a_02.png", 1)]),
+        ("c_1", "validation", [("image/c_1.png", 1), ("sketch-rendered/width-5/c_1_01.png", 1)]),
+        ("gone", "train", [("image/gone.jpg", MISSING),
+                           ("sketch-rendered/width-5/gone_01.png", 1)]),
+        ("lost", "train", [("image/lost.jpg", MISSING)]),
+    ]  # fmt: skip
+
+
+def test_drawings_of_another_width(fill: Fill) -> None:
+    drawn = {f"sketch-rendered/width-{n}/a_01.png": "1" for n in (1, 3)}
+    (group,) = sketches.read(str(fill({"image/a.jpg": "1", **drawn}))).groups
+    assert group.pictures[1].path == "sketch-rendered/width-3/a_01.png"
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"image/a.jpg": "1"},
+        {"a.jpg": "1", "sketch-rendered/width-5/a_01.png": "1"},
+        {"image/a.jpg": "1", "sketch-rendered/width-5/a.png": "1"},
+        {"image/a.jpg": "1", "a_01.png": "1"},
+    ],
+)
+def test_no_sketches(fill: Fill, files: dict[str, str]) -> None:
+    malformed(sketches.read, fill(files), "image/ID.jpg", "sketch-rendered/width-5/ID_01.png")
+
+
+# Faces
+
+
+def attributes_of(folder: Path) -> dict[str, set[str]]:
+    lines = (folder / "list_attr_celeba.txt").read_text().splitlines()
+    names = lines[1].split()
+    found = {}
+    for line in lines[2:]:
+        file, *values = line.split()
+        found[file] = {name for name, value in zip(names, values, strict=True) if value == "1"}
+    return found
+
+
+def test_planted_faces(source_sets: Path) -> None:
+    folder = source_sets / "faces"
+    listing = faces.read(str(folder), licence="none")
+    sizes_are_true(folder, listing)
+    wanted: dict[str, list[str]] = defaultdict(list)
+    for line in (folder / "identity_CelebA.txt").read_text().splitlines():
+        file, identity = line.split()
+        wanted[identity].append(f"img_align_celeba/{file}")
+    assert paths(listing) == dict(sorted(wanted.items()))
+    for file, has in attributes_of(folder).items():
+        (caption,) = (one.caption for group in listing.groups for one in group.pictures
+                      if one.path.endswith(file))  # fmt: skip
+        assert ("smiling" in caption) == ("Smiling" in has)
+        assert ("woman" in caption) == ("Male" not in has)
+        assert ("glasses" in caption) == ("Eyeglasses" in has)
+        assert ("bald" in caption) == ("Bald" in has)
+        assert ("a hat" in caption) == ("Wearing_Hat" in has)
+        for colour in ("black", "blond", "brown", "gray"):
+            assert (f"{colour} hair" in caption) == (f"{colour.title()}_Hair" in has)
+
+
+def test_planted_large_faces(source_sets: Path) -> None:
+    folder = source_sets / "faces-hq"
+    identities = dict(
+        line.split() for line in (folder / "identity_CelebA.txt").read_text().splitlines()
+    )
+    wanted: dict[str, list[str]] = defaultdict(list)
+    for line in (folder / "CelebA-HQ-to-CelebA-mapping.txt").read_text().splitlines()[1:]:
+        number, _, file = line.split()
+        wanted[identities[file]].append(f"CelebA-HQ-img/{number}.jpg")
+    listing = faces.read_hq(str(folder))
+    assert paths(listing) == dict(sorted(wanted.items()))
+    sizes_are_true(folder, listing)
+
+
+def test_captions_and_licences_of_faces(fill: Fill) -> None:
+    place = fill(
+        {
+            "identity_CelebA.txt": "1.jpg 7\n2.jpg 7\n3.jpg 8\n4.jpg 8",
+            "list_attr_celeba.txt": "3\nMale Smiling\n1.jpg  1 -1\n2.jpg  1  1\n4.jpg -1 -1\n",
+            "img/1.jpg": "1", "img/2.jpg": "1", "img/2.txt": "a portrait", "3.jpg": "1",
+        }
+    )  # fmt: skip
+    eight, seven = sorted(faces.read(str(place), licence="own").groups, key=lambda g: -int(g.name))
+    assert seven == Group(
+        "7",
+        (
+            Picture("img/1.jpg", 1, "a man with a beard", "own"),  # no "No_Beard"
+            Picture("img/2.jpg", 1, "a portrait", "own"),
+        ),
+    )
+    assert eight.pictures[0] == Picture("3.jpg", 1, "", "own")
+    assert eight.pictures[1].size == MISSING
+
+
+@pytest.mark.parametrize(
+    ("attributes", "caption"),
+    [
+        ("", ""),
+        ("No_Beard", "a woman"),
+        ("Smiling Young Brown_Hair Wavy_Hair", "a smiling young woman with wavy brown hair"),
+        ("Male No_Beard Bald", "a man with a bald head"),
+        ("Male Goatee Mustache Young", "a young man with a goatee and a moustache"),
+        ("Male Attractive", "a man with a beard"),
+        ("Eyeglasses Wearing_Hat Wearing_Earrings Bangs",
+         "a woman with bangs, wearing glasses, a hat and earrings"),
+    ],
+)  # fmt: skip
+def test_captions_of_portraits(attributes: str, caption: str) -> None:
+    assert caption_of(attributes.split()) == caption
+
+
+@pytest.mark.parametrize(
+    ("files", "told"),
+    [
+        ({"1.jpg": "1"}, "no identity_CelebA.txt, by which its pictures are known"),
+        ({"identity_CelebA.txt": "1.jpg 7\n\n2.jpg\n"}, "identity_CelebA.txt, line 3: no 'file id"),
+        ({"identity_CelebA.txt": "1.jpg 7 8\n"}, "identity_CelebA.txt, line 1: no 'file identity'"),
+        ({"identity_CelebA.txt": "\n"}, "its lists name no picture with an identity"),
+        (
+            {"identity_CelebA.txt": "1.jpg 7", "list_attr_celeba.txt": "1\nMale Bald\n\n1.jpg 1"},
+            "list_attr_celeba.txt, line 4: 1 values",
+        ),
+    ],
+)
+def test_malformed_lists_of_faces(fill: Fill, files: dict[str, str], told: str) -> None:
+    place = fill(files)
+    malformed(faces.read, place, str(place), told)
+
+
+@pytest.mark.parametrize(
+    ("mapping", "told"),
+    [
+        ("", "no CelebA-HQ-to-CelebA-mapping.txt"),
+        ("idx orig_idx orig_file\n0 9\n", "CelebA-HQ-to-CelebA-mapping.txt, line 2: no 'idx orig_"),
+        ("idx orig_idx orig_file\n", "its lists name no picture with an identity"),
+        ("idx orig_idx orig_file\n0 9 10.jpg", "its lists name no picture with an identity"),
+    ],
+)
+def test_malformed_mappings(fill: Fill, mapping: str, told: str) -> None:
+    place = fill({"identity_CelebA.txt": "1.jpg 7", "0.jpg": "1"})
+    if mapping:
+        fill({"CelebA-HQ-to-CelebA-mapping.txt": mapping})
+    malformed(faces.read_hq, place, str(place), told)
+
+
+# Sources
+
+
+def test_every_layout_is_known(source_sets: Path) -> None:
+    folders = {"celeba": "faces", "celeba_hq": "faces-hq"}
+    for layout in layouts.LAYOUTS:
+        source = Source(layout, str(source_sets / folders.get(layout, layout)), "CC0")
+        assert source.settings() == {layout: source.listing().digest}
+        assert {one.licence for group in source.listing().groups for one in group.pictures} == {
+            "CC0"
+        }
+
+
+def test_a_folder_that_changes(fill: Fill) -> None:
+    """What another process finds must be what the job was planned with."""
+    place = fill({"dog/0.jpg": "1", "dog/1.jpg": "1"})
+    source = Source("subjects", str(place))
+    digest = source.listing().digest
+    assert source.check(digest) is source.listing()  # listed once
+    fill({"dog/2.jpg": "1"})
+    layouts._listing.cache_clear()  # as in another process
+    with pytest.raises(UsageError, match=r"source has changed since the job was started: start it"):
+        source.check(digest)
+    (place / "dog" / "2.jpg").unlink()
+    layouts._listing.cache_clear()
+    assert len(source.check(digest).groups) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("Pop/a_b.jpg", "22"),  # its size
+        ("Pop/a_b.txt", "another caption"),
+        ("Pop/e_f.jpg", "1"),
+        ("style_val.csv", "Pop/c_d.jpg,1"),
+        ("metadata.jsonl", '{"file_name": "Pop/a_b.jpg", "artist": "Someone"}'),
+        ("metadata.jsonl", '{"file_name": "Pop/a_b.jpg", "licence": "CC0"}'),
+    ],
+)
+def test_what_changes_a_digest(fill: Fill, name: str, content: str) -> None:
+    place = fill({"Pop/a_b.jpg": "1", "Pop/c_d.jpg": "1", "Pop/a_b.txt": "a caption"})
+    before = paintings.read(str(place)).digest
+    fill({"notes.md": "nothing of interest", "Pop/a_b.jpg": "2"})
+    assert paintings.read(f"{place}/").digest == before
+    fill({name: content})
+    assert paintings.read(str(place)).digest != before
+
+
+def test_where_a_folder_is_changes_nothing(fill: Fill, tmp_path: Path) -> None:
+    files = {"Pop/a_b.jpg": "1", "Pop/c_d.jpg": "12", "Op/e_f.jpg": "123"}
+    first = paintings.read(str(fill(files)))
+    (tmp_path / "source").rename(tmp_path / "first")
+    second = paintings.read(str(fill(dict(reversed(files.items())))))
+    (tmp_path / "source").rename(tmp_path / "elsewhere")
+    assert second.digest == first.digest
+    assert second.groups == first.groups == paintings.read(str(tmp_path / "elsewhere")).groups
+    assert paintings.read(str(tmp_path / "first"), licence="CC0").digest != first.digest
+    held_out = paintings.read(str(tmp_path / "first"), validation_share=1.0)
+    assert held_out.digest != first.digest
+
+
+def test_parts_hold_whole_groups_few_enough_to_be_held() -> None:
+    counts = [3, 3, 3, 9, 1, 1, 1, 1, 4]
+    groups = tuple(
+        Group(f"{number}", tuple(Picture(f"{number}/{i}", 10) for i in range(count)))
+        for number, count in enumerate(counts)
+    )
+    listing = Listing("x", groups)
+    parts = listing.parts(max_pictures=4)
+    assert list(parts) == [f"{number:05d}" for number in range(len(parts))]
+    assert [number for part in parts.values() for number in part] == list(range(len(groups)))
+    held = [listing.pictures_in(part) for part in parts.values()]
+    assert held == [3, 3, 3, 9, 4, 4]  # a group that is too large is alone
+    assert list(listing.parts(max_pictures=1000).values()) == [range(len(groups))]
+    assert Listing("x", ()).parts() == {}
+
+
+def test_parts_of_large_files() -> None:
+    half = 25 << 20
+    sizes = [half, half, MISSING, 1, half, 3 * half, 1]
+    groups = tuple(Group(str(n), (Picture(str(n), size),)) for n, size in enumerate(sizes))
+    spans = [list(part) for part in Listing("x", groups).parts().values()]
+    assert spans == [[0], [1, 2, 3], [4], [5], [6]]
