@@ -48,6 +48,7 @@ class Derivation:
         inputs: Mapping[str, int],
         settings: Mapping[str, Any],
         phases: Sequence[job.Phase] = (),
+        emptied: Sequence[str] = (),
     ) -> job.Plan:
         """The plan: DerivedBlocks that `build` puts on a pipeline are written and finished.
 
@@ -55,12 +56,13 @@ class Derivation:
           inputs: Name to rows of each part that the datasets will have.
           settings: What the rows depend on beside the options and the networks.
           phases: What goes before.
+          emptied: Directories that are deleted at the end.
         """
         output = self.options.output
 
         def whole(root: beam.Pipeline) -> None:
             written = build(root) | WriteDerived(output)
-            written | FinishDatasets(output, self.verb, self.datasets)
+            written | FinishDatasets(output, self.verb, self.datasets, tuple(emptied))
 
         folders = [storage.join(output, name) for name in self.datasets]
         last = job.Phase(self.verb, folders, whole, parts=len(inputs), rows=sum(inputs.values()))

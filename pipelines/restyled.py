@@ -9,7 +9,7 @@ from apache_beam.pvalue import PCollection
 from instruct_imagen_data import images, storage
 from instruct_imagen_data.errors import UsageError
 from instruct_imagen_data.sources.layouts import Source
-from instruct_imagen_data.stages import pairs
+from instruct_imagen_data.stages import carried, pairs
 from instruct_imagen_data.stages.derived import DeriveBlocks, DerivedBlock, load
 from instruct_imagen_data.stages.kept import open_corpus
 from instruct_imagen_data.stages.restyle import ROLES, Recipe, restyle_block
@@ -97,4 +97,4 @@ def plan(options: Options, verb: str, dataset: str) -> job.Plan:
     settings = {
         **corpus.settings(), **source.settings(), "filters": dataclasses.asdict(recipe.filters),
     }  # fmt: skip
-    return made.plan(build, inputs, settings, [drawn])
+    return made.plan(build, inputs, settings, [drawn], [carried.runs_of(folder)])

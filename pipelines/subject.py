@@ -10,7 +10,7 @@ from apache_beam.pvalue import PCollection
 from instruct_imagen_data import images, storage
 from instruct_imagen_data.errors import UsageError
 from instruct_imagen_data.sources.layouts import Source
-from instruct_imagen_data.stages import pages, subject
+from instruct_imagen_data.stages import carried, pages, subject
 from instruct_imagen_data.stages.derived import DeriveBlocks, DerivedBlock, load
 from instruct_imagen_data.stages.kept import open_corpus
 from instruct_imagen_data.stages.opened import ReadGroups, parts_of
@@ -147,7 +147,7 @@ def _of_corpus(options: Options) -> job.Plan:
     phase = job.Phase("pages", [folder], lambda root: root | find)
     inputs = {**corpus.parts, **dict.fromkeys(pages.block_names(rows), 0)}
     settings = {**corpus.settings(), "rules": dataclasses.asdict(recipe.rules)}
-    return made.plan(build, inputs, settings, [phase])
+    return made.plan(build, inputs, settings, [phase], [carried.runs_of(folder)])
 
 
 def main(argv: list[str] | None = None) -> int:

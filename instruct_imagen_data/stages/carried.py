@@ -34,6 +34,16 @@ class Carried:
     number: int
 
 
+def runs_of(folder: str) -> str:
+    """Where the runs of a phase's pictures are, until the dataset is finished."""
+    return storage.join(folder, "runs")
+
+
+def is_written(folder: str, part: str) -> bool:
+    """Whether a part's run is there."""
+    return storage.exists(runs.run_path(runs_of(folder), part))
+
+
 def pick(
     corpus: str, dataset: str, part: str, rows: npt.NDArray[np.intp], columns: Sequence[str]
 ) -> pa.Table:
@@ -58,12 +68,12 @@ def write_run(
     """Writes the wanted pictures of a part as a run over blocks, unless it is there.
 
     Args:
-      folder: Of the runs.
+      folder: Of the phase that said what is wanted.
       wanted: row (within the part, ascending), split, group, number and block (an index of
         `blocks`) of each use.
       side: Shorter side of the pictures, in pixels.
     """
-    if storage.exists(runs.run_path(folder, part)) or not wanted.num_rows:
+    if is_written(folder, part) or not wanted.num_rows:
         return
     names = schema.schema_of(schema.Image).names
     rows = wanted["row"].to_numpy()
@@ -74,7 +84,7 @@ def write_run(
     pictures = pictures.set_column(place, kind, pa.array(shrunk, kind.type))
     for name in ("split", "group", "number"):
         pictures = pictures.append_column(name, wanted[name].combine_chunks())
-    runs.write_run(folder, part, pictures, wanted["block"].to_numpy(), list(blocks))
+    runs.write_run(runs_of(folder), part, pictures, wanted["block"].to_numpy(), list(blocks))
 
 
 def _shrunk(image: Mapping[str, bytes], side: int) -> dict[str, bytes | str]:
@@ -84,8 +94,8 @@ def _shrunk(image: Mapping[str, bytes], side: int) -> dict[str, bytes | str]:
 
 def references(folder: str, part: str) -> Iterator[tuple[str, runs.Ref]]:
     """(block, reference) of each block that a part's run has pictures for."""
-    if storage.exists(runs.run_path(folder, part)):
-        yield from runs.references(folder, part)
+    if is_written(folder, part):
+        yield from runs.references(runs_of(folder), part)
 
 
 def load(folder: str, refs: Iterable[runs.Ref]) -> list[Carried]:
@@ -93,7 +103,7 @@ def load(folder: str, refs: Iterable[runs.Ref]) -> list[Carried]:
     several = sorted(refs)
     if not several:
         return []
-    table = runs.read_batches(folder, several)
+    table = runs.read_batches(runs_of(folder), several)
     table = table.sort_by([(name, "ascending") for name in ("group", "number", "key")])
     names = schema.schema_of(schema.Image).names
     found = []

@@ -135,7 +135,11 @@ def finish_dataset(folder: str, job: str, dataset: str) -> int:
     return int(manifest["rows"].get(dataset, 0))
 
 
-def _finish_datasets(_: int, output: str, job: str, datasets: Sequence[str]) -> dict[str, int]:
+def _finish_datasets(
+    _: int, output: str, job: str, datasets: Sequence[str], emptied: Sequence[str]
+) -> dict[str, int]:
+    for folder in emptied:
+        storage.delete(folder)
     return {name: finish_dataset(storage.join(output, name), job, name) for name in datasets}
 
 
@@ -147,14 +151,20 @@ class FinishDatasets(beam.PTransform):
       output: Directory that holds a folder a dataset.
       job: Its verb.
       datasets: Names in tasks.DATASETS.
+      emptied: Directories of large intermediate files, deleted first.
     """
 
     output: str
     job: str
     datasets: tuple[str, ...]
+    emptied: tuple[str, ...] = ()
 
     def expand(self, parts: PCollection[str]) -> PCollection[dict[str, int]]:
         write = functools.partial(
-            _finish_datasets, output=self.output, job=self.job, datasets=self.datasets
+            _finish_datasets,
+            output=self.output,
+            job=self.job,
+            datasets=self.datasets,
+            emptied=self.emptied,
         )
         return parts | beam.combiners.Count.Globally() | "Manifest" >> beam.Map(write)

@@ -175,10 +175,6 @@ class CarryPages(beam.PTransform):
         )
         return (others, gathered) | beam.Flatten()
 
-    @property
-    def _runs(self) -> str:
-        return storage.join(self.folder, "runs")
-
     def _looked_at(self, pages: Pages) -> npt.NDArray[np.bool_]:
         fitting = runs.get_table(storage.join(self.folder, PAGES))["page"].to_numpy()
         found: npt.NDArray[np.bool_] = np.isin(pages.ids, fitting) & (pages.ids > 0)
@@ -208,7 +204,7 @@ class CarryPages(beam.PTransform):
 
     def carry(self, part: str) -> Iterator[tuple[str, runs.Ref]]:
         """Writes the pictures of a part that are on pages to look at, unless they are there."""
-        if not storage.exists(runs.run_path(self._runs, part)):
+        if not carried.is_written(self.folder, part):
             pages = pages_of(self.corpus, part, self.column)
             rows = np.flatnonzero(self._looked_at(pages))
             blocks = block_names(sum(self.corpus.parts.values()))
@@ -221,12 +217,12 @@ class CarryPages(beam.PTransform):
                     "block": (pages.ids[rows] % np.uint64(len(blocks))).astype(np.int64),
                 }
             )
-            carried.write_run(self._runs, self.corpus.folder, part, wanted, blocks, self.side)
-        yield from carried.references(self._runs, part)
+            carried.write_run(self.folder, self.corpus.folder, part, wanted, blocks, self.side)
+        yield from carried.references(self.folder, part)
 
     def gather(self, part: str, joined: Mapping[str, Iterable[Any]]) -> Iterator[SourceBlock]:
         """The pictures of a block; none where it is made already."""
         if list(joined["named"]):
-            rows = carried.load(self._runs, joined["refs"])
+            rows = carried.load(self.folder, joined["refs"])
             names = tuple(row.image.key for row in rows)
             yield SourceBlock(part, self.datasets, names, rows, schema.table_of(RejectRow, []))

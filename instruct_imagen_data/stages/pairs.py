@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 from apache_beam.pvalue import PBegin, PCollection
 
-from instruct_imagen_data import keys, runs, schema, shards, storage
+from instruct_imagen_data import keys, runs, schema, shards
 from instruct_imagen_data.schema import RawPair, RejectRow
 from instruct_imagen_data.sources.layouts import Source
 from instruct_imagen_data.sources.listing import Group
@@ -195,10 +195,6 @@ class CarryContents(beam.PTransform):
             | "Gather" >> beam.FlatMapTuple(functools.partial(self.gather, digest=digest))
         )
 
-    @property
-    def _runs(self) -> str:
-        return storage.join(self.pairing.folder, "runs")
-
     def carry(self, part: str) -> Iterator[tuple[str, runs.Ref]]:
         """Writes the contents in a part, unless they are there."""
         for name, ref in runs.references(self.pairing.folder, _PAIRS):
@@ -206,9 +202,9 @@ class CarryContents(beam.PTransform):
                 wanted = runs.read_batches(self.pairing.folder, [ref])
                 corpus = self.pairing.corpus.folder
                 carried.write_run(
-                    self._runs, corpus, part, wanted, [*self.pairing.blocks()], self.side
+                    self.pairing.folder, corpus, part, wanted, [*self.pairing.blocks()], self.side
                 )
-        yield from carried.references(self._runs, part)
+        yield from carried.references(self.pairing.folder, part)
 
     def gather(
         self, part: str, joined: Mapping[str, Iterable[Any]], digest: str
@@ -218,7 +214,7 @@ class CarryContents(beam.PTransform):
             return
         listing = self.pairing.styles.check(digest)
         contents: dict[str, list[Carried]] = {}
-        for row in carried.load(self._runs, joined["refs"]):
+        for row in carried.load(self.pairing.folder, joined["refs"]):
             contents.setdefault(row.group, []).append(row)
         groups = (listing.groups[number] for number in self.pairing.blocks()[part])
         styles = [
