@@ -14,9 +14,9 @@ import numpy as np
 
 from instruct_imagen_data.annotators.precision import BATCH
 
-# Pixels that go through a fully convolutional network together: 32 pictures of 256 x 256. Its
+# Pixels that go through a fully convolutional network together: 16 pictures of 256 x 256. Its
 # activations are hundreds of bytes a pixel, and 32 pictures of 512 x 704 would take gigabytes.
-BATCH_PIXELS = BATCH * 256 * 256
+BATCH_PIXELS = 16 * 256 * 256
 _MULTIPLE = 64  # pixels; sides of pictures for networks that halve them up to six times
 _LONGEST = 4  # longer side of such a picture, in shorter sides
 MIN_CONFIDENCE = 0.5
