@@ -8,7 +8,7 @@ world (`training/maps.py`) and of no use on real pictures.
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from instruct_imagen_data.annotators.weights import read_state
 if TYPE_CHECKING:
     import torch
 
+Padding = Literal["zeros", "replicate"]  # of every convolution
 _LEVELS = 6  # at most: pictures have sides of multiples of 64
 PAINTED = 4  # pixels of a map that the head paints at each place: 2 x 2
 FLAT = 0.15  # range of depth, of 1, up to which all is equally far; planted truth has 0.3 at least
@@ -71,12 +72,13 @@ class TinyMap:
         """The network with its weights.
 
         `config`: `kind`, a name in KINDS; `side` in pixels, of the shorter side; `widths`, the
-        channels at a half, a quarter ... of the size.
+        channels at a half, a quarter ... of the size; `padding`, "zeros", which tell the network
+        how far it is from the border, or "replicate", so that the border is no edge.
         """
-        maps.check_config(config, "kind", "side", "widths")
+        maps.check_config(config, "kind", "side", "widths", "padding")
         if config["kind"] not in KINDS:
             raise ValueError(f"unknown 'kind' {config['kind']!r}; known: {', '.join(KINDS)}")
-        network = build(config["widths"])
+        network = build(config["widths"], config["padding"])
         network.load_state_dict(read_state(weights), strict=True)
         network.eval().to(device, dtype_of(precision))
         return cls(network, config["kind"], int(config["side"]))
@@ -100,8 +102,8 @@ class TinyMap:
         return found
 
 
-def build(widths: Sequence[int], maps: int = 1) -> "torch.nn.ModuleDict":
-    """The layers, without weights; training paints several maps by one network.
+def build(widths: Sequence[int], padding: Padding, count: int = 1) -> "torch.nn.ModuleDict":
+    """The layers, without weights; in training, one network paints `count` maps.
 
     Raises:
       ValueError: fewer than two widths, or more than the sides of pictures can be halved.
@@ -110,26 +112,28 @@ def build(widths: Sequence[int], maps: int = 1) -> "torch.nn.ModuleDict":
 
     if not 2 <= len(widths) <= _LEVELS:
         raise ValueError(f"'widths' of {len(widths)} levels: 2 to {_LEVELS}")
-    layers: dict[str, Module] = {"stem": _unit(3, widths[0], 4, 2)}
+    layers: dict[str, Module] = {"stem": _unit(3, widths[0], 4, 2, padding)}
     for level, (above, wide) in enumerate(itertools.pairwise(widths), 1):
-        layers[f"down{level}"] = _unit(above, wide, 3, 2)
-        layers[f"stay{level}"] = _unit(wide, wide, 3, 1)
+        layers[f"down{level}"] = _unit(above, wide, 3, 2, padding)
+        layers[f"stay{level}"] = _unit(wide, wide, 3, 1, padding)
         layers[f"narrow{level}"] = Conv2d(wide, above, 1)
-        layers[f"up{level}"] = _unit(above, above, 3, 1)
+        layers[f"up{level}"] = _unit(above, above, 3, 1, padding)
     layers["whole"] = Conv2d(widths[-1], widths[-1], 1)
-    layers["head"] = Conv2d(widths[0], PAINTED * maps, 3, padding=1)
+    layers["head"] = Conv2d(widths[0], PAINTED * count, 3, padding=1, padding_mode=padding)
     return ModuleDict(layers)
 
 
-def _unit(narrow: int, wide: int, side: int, stride: int) -> "torch.nn.ModuleDict":
+def _unit(
+    narrow: int, wide: int, side: int, stride: int, padding: Padding
+) -> "torch.nn.ModuleDict":
     from torch.nn import BatchNorm2d, Conv2d, ModuleDict
 
-    conv = Conv2d(narrow, wide, side, stride, padding=1, bias=False)
+    conv = Conv2d(narrow, wide, side, stride, padding=1, bias=False, padding_mode=padding)
     return ModuleDict({"conv": conv, "norm": BatchNorm2d(wide)})
 
 
 def forward(layers: Any, x: "torch.Tensor") -> "torch.Tensor":
-    """Logits [n, maps, h, w] of pictures [n, 3, h, w] in -1..1."""
+    """Logits [n, count, h, w] of pictures [n, 3, h, w] in -1..1."""
     from torch.nn.functional import interpolate, pixel_shuffle
 
     def run(name: str, x: "torch.Tensor") -> "torch.Tensor":

@@ -130,15 +130,15 @@ def _train_maps(
     """Trains the networks of some roles as one, and puts each in place with its own head."""
     roles = [_role(models, name) for name in kinds]
     paths = [role.weights.path for role in roles if role.weights is not None]
-    side, widths = roles[0].config["side"], roles[0].config["widths"]
-    if any(role.config != {**roles[0].config, "kind": role.config["kind"]} for role in roles):
-        raise UsageError(f"{models.path}: {', '.join(kinds)} are trained as one: one side, widths")
+    config = roles[0].config
+    if any(role.config != {**config, "kind": role.config["kind"]} for role in roles):
+        raise UsageError(f"{models.path}: {', '.join(kinds)} are trained as one: one config")
     seed = options.seeds[0] + options.maps_go_on
     torch.manual_seed(seed)
-    network = tinymap.build(widths, len(kinds))
+    network = tinymap.build(config["widths"], config["padding"], len(kinds))
     if options.maps_go_on:
         network.load_state_dict(maps.joined([load_file(path) for path in paths]))
-    maps.train(shown, kinds, network, side, recipe, seed)
+    maps.train(shown, kinds, network, config["side"], recipe, seed)
     for index, path in enumerate(paths):
         _put(maps.only(network.state_dict(), index), path, models.path)
 

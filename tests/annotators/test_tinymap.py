@@ -15,6 +15,7 @@ from instruct_imagen_data.annotators import maps
 from instruct_imagen_data.annotators.maps import Map, Refused, binary_mask, depth_map
 from instruct_imagen_data.annotators.model_set import load_role, load_set
 from instruct_imagen_data.annotators.tinymap import FLAT, KINDS, TinyMap, build, forward
+from instruct_imagen_data.training.windows import without_object
 
 SEED = 42  # never trained on
 ROLES = ("depth", "edge", "mask", "contour")
@@ -61,16 +62,18 @@ def test_edges_of_new_pictures(networks, views) -> None:
 
 
 def test_masks_of_new_pictures(networks, views) -> None:
-    """Of objects, and of the main motif of landscapes and paintings."""
-    shown = [view for view in views if view.mask.max() >= 128]
-    assert len(shown) >= 45
-    scores = []
-    for one, view in zip(
-        look(networks["mask"], [stored(view.rgb) for view in shown]), shown, strict=True
-    ):
-        assert one.confidence >= maps.MIN_CONFIDENCE
-        scores.append(agreement.mask_iou(sized(one, view), view.mask))
-    assert np.mean(scores) >= 0.78
+    """Of objects; less well of what counts as the main motif of a landscape or a painting."""
+    entities = planted.entities(SEED, 1)
+    found = look(networks["mask"], [stored(view.rgb) for view in views])
+    scores: dict[bool, list[float]] = {True: [], False: []}
+    for one, view, entity in zip(found, views, entities, strict=True):
+        if view.mask.max() >= 128:
+            assert one.confidence >= maps.MIN_CONFIDENCE
+            is_object = entity.domain not in ("scenery", "art")
+            scores[is_object].append(agreement.mask_iou(sized(one, view), view.mask))
+    assert len(scores[True]) >= 35
+    assert np.mean(scores[True]) >= 0.85
+    assert np.mean(scores[True] + scores[False]) >= 0.82
 
 
 def test_depth_of_new_pictures(networks, views) -> None:
@@ -98,7 +101,7 @@ def test_near_is_bright_and_objects_and_lines_are_white(networks, views) -> None
                 assert pixels.max() > 128 > pixels.mean()  # few lines on much black
 
 
-@pytest.mark.parametrize("colour", [0, 60, 128, 255])
+@pytest.mark.parametrize("colour", [20, 60, 128, 255])
 def test_an_empty_scene_has_no_object_and_no_lines(networks, colour: int) -> None:
     rgb = np.full((240, 320, 3), colour, np.uint8)
     for role in ("mask", "edge", "contour"):
@@ -108,6 +111,18 @@ def test_an_empty_scene_has_no_object_and_no_lines(networks, colour: int) -> Non
                 binary_mask(found, 320, 240)
         else:
             assert np.mean(found.pixels >= 128) < 0.001
+    (found,) = look(networks["edge"], [rgb])
+    assert found.pixels.max() < 32  # nor is the border of the picture one
+
+
+def test_beside_an_object_there_is_mostly_none(networks, views) -> None:
+    """A third of a picture without its object: most often nothing is sure there."""
+    beside = [view.rgb[box] for view in views if (box := without_object(view.mask)) is not None]
+    assert len(beside) >= 20
+    sure = [one.confidence for one in look(networks["mask"], beside)]
+    there = [one.confidence for one in look(networks["mask"], [view.rgb for view in views])]
+    assert np.median(sure) < 0.3
+    assert np.quantile(there, 0.1) > 0.9
 
 
 def test_one_map_a_picture_in_order_whatever_the_batch(networks, views) -> None:
@@ -155,18 +170,18 @@ def test_outputs_become_maps() -> None:
 def test_the_layers_fit_every_size() -> None:
     """The fewest and the most levels that pictures of a multiple of 64 allow."""
     for widths in ([4, 4], WIDTHS, [4] * 6):
-        network = build(widths).eval()
+        network = build(widths, "zeros").eval()
         with torch.inference_mode():
             assert forward(network, torch.zeros(2, 3, 64, 192)).shape == (2, 1, 64, 192)
     for widths in ([4], [4] * 7):
         with pytest.raises(ValueError, match="levels: 2 to 6"):
-            build(widths)
+            build(widths, "zeros")
 
 
 def test_a_config_is_checked(tmp_path: Path) -> None:
     weights = tmp_path / "some.safetensors"
-    save_file(build(WIDTHS).state_dict(), weights)
-    config = {"kind": "edge", "side": 64, "widths": WIDTHS}
+    save_file(build(WIDTHS, "zeros").state_dict(), weights)
+    config = {"kind": "edge", "side": 64, "widths": WIDTHS, "padding": "zeros"}
     assert look(TinyMap.load(weights, config=config), [np.zeros((70, 90, 3), np.uint8)])
     with pytest.raises(ValueError, match="unknown 'kind' 'sketch'; known: depth, edge"):
         TinyMap.load(weights, config=config | {"kind": "sketch"})

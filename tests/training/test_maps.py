@@ -165,7 +165,7 @@ def test_networks_learn_and_repeat_themselves(few: list[Truth], kinds, recipe) -
     x = torch.from_numpy(seen.pixels).permute(0, 3, 1, 2) / 127.5 - 1
     for steps in (1, 30, 30):
         torch.manual_seed(0)
-        network = tinymap.build(WIDTHS, len(kinds))
+        network = tinymap.build(WIDTHS, "zeros", len(kinds))
         maps.train(few, kinds, network, 64, dataclasses.replace(recipe, steps=steps), seed=1)
         assert not network.training
         states.append({name: value.clone() for name, value in network.state_dict().items()})
@@ -181,12 +181,12 @@ def test_networks_learn_and_repeat_themselves(few: list[Truth], kinds, recipe) -
 
 def test_one_head_of_several_paints_the_same_map() -> None:
     torch.manual_seed(0)
-    whole = tinymap.build(WIDTHS, 3).eval()
+    whole = tinymap.build(WIDTHS, "zeros", 3).eval()
     x = torch.randn(2, 3, 64, 96)
     with torch.inference_mode():
         expected = tinymap.forward(whole, x)
         for i in range(3):
-            part = tinymap.build(WIDTHS).eval()
+            part = tinymap.build(WIDTHS, "zeros").eval()
             part.load_state_dict(maps.only(whole.state_dict(), i), strict=True)
             torch.testing.assert_close(tinymap.forward(part, x), expected[:, i : i + 1])
     state = whole.state_dict()
