@@ -22,6 +22,7 @@ Options = TypeVar("Options", bound=Any)
 
 _SHOWN_ONLY = (
     "input", "output", "corpus", "neighbourhoods", "only", "overwrite", "max_reject_rate", "plan",
+    "art", "subjects", "sketches", "celeba", "celeba_hq",  # what lies in them is compared
 )  # fmt: skip
 
 

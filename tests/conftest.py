@@ -28,7 +28,10 @@ from PIL import Image
 
 ROOT = Path(__file__).resolve().parent.parent
 BAR = re.compile(r"^\w+: .*\d+(part|/[\d?]+) \[.*part")  # a progress bar's line
-JOBS = ("corpus", "neighbours", "natural", "control", "derive")  # verbs that take Beam's flags
+JOBS = (  # verbs that take Beam's flags
+    "corpus", "neighbours", "natural", "art", "control", "sketch", "subject", "face", "styled",
+    "style-transfer", "derive",
+)  # fmt: skip
 GO_TOOLS = {
     "prism": "github.com/apache/beam/sdks/v2/go/cmd/prism@v2.77.0",
     "versitygw": "github.com/versity/versitygw/cmd/versitygw@v1.8.0",
