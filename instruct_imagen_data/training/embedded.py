@@ -159,7 +159,8 @@ def _how(options: Options, pictures: int, clock: Sequence[float]) -> dict[str, A
     """
     minutes = [round((end - start) / 60, 1) for start, end in itertools.pairwise(clock)]
     return {
-        "command": "python -m instruct_imagen_data.training.embedded " + " ".join(sys.argv[1:]),
+        "command": "python -m instruct_imagen_data.training.embedded "
+        + " ".join(sys.argv[1:]).replace(options.workdir, "WORK"),
         "options": {**dataclasses.asdict(options), "workdir": "..."},
         "pictures": pictures,
         "minutes": dict(zip(("rendering", "training"), minutes, strict=True)),
