@@ -24,6 +24,7 @@ Padding = Literal["zeros", "replicate"]  # of every convolution
 _LEVELS = 6  # at most: pictures have sides of multiples of 64
 PAINTED = 4  # pixels of a map that the head paints at each place: 2 x 2
 FLAT = 0.15  # range of depth, of 1, up to which all is equally far; planted truth has 0.3 at least
+FAINT = 0.25  # probability of a line below which none is drawn: plain black has a haze of them
 
 
 def _depth(near: np.ndarray) -> Map:
@@ -38,7 +39,7 @@ def _mask(saliency: np.ndarray) -> Map:
 
 
 def _lines(probability: np.ndarray) -> Map:
-    return Map(maps.to_bytes(probability))
+    return Map(maps.to_bytes(np.where(probability < FAINT, 0, probability)))
 
 
 # What becomes of an output float32 [h, w] in 0..1, by kind. Near is bright, and lines are white.
