@@ -212,3 +212,11 @@ def test_other_rules_are_another_job(
     assert done.code == 2
     assert "--page-column was 'page', is now ''" in done.lines[0]
     assert tree(by_column) == before
+
+
+def test_a_column_that_no_row_has(mined: Any, tmp_path: Path, command: Command) -> None:
+    done = command(*flags_of(mined[0], tmp_path, "--page-column", "pgae"))
+    assert done.code == 2
+    (line,) = done.lines
+    assert "--page-column pgae: no kept row of " in line
+    assert not (tmp_path / "suti" / shards.MANIFEST).exists()
