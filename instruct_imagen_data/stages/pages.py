@@ -18,6 +18,7 @@ import pyarrow as pa
 from apache_beam.pvalue import PBegin, PCollection
 
 from instruct_imagen_data import keys, runs, schema, shards, storage
+from instruct_imagen_data.errors import UsageError
 from instruct_imagen_data.runs import Group
 from instruct_imagen_data.schema import RejectRow
 from instruct_imagen_data.stages import carried
@@ -126,8 +127,17 @@ class FindPages(beam.PTransform):
         return unique, counts.astype(np.int64)
 
     def write(self, counted: Counts) -> None:
-        """The pages that will be looked at."""
+        """The pages that will be looked at.
+
+        Raises:
+          UsageError: no row has the column.
+        """
         ids, counts = counted
+        if self.column and not len(ids) and any(self.corpus.parts.values()):
+            raise UsageError(
+                f"--page-column {self.column}: no kept row of {self.corpus.folder} has it in its "
+                "metadata"
+            )
         fitting = ids[(counts >= self.least) & (counts <= self.most)]
         runs.put_table(storage.join(self.folder, PAGES), pa.table({"page": fitting}))
         content = {"job": "pages", "pages": len(ids), "fitting": len(fitting)}

@@ -234,7 +234,7 @@ def restyle_block(block: SourceBlock, networks: Networks, *, recipe: Recipe) -> 
         try:
             style = style_of(pairs, networks, recipe)
         except Reject as reject:
-            why = Reject(f"style_{reject.reason}", reject.detail)
+            why = Reject(f"style_{reject.reason}", f"{pairs.name}: {reject.detail}".rstrip(": "))
             rejects += [refuse(content, why) for content in pairs.contents]
             continue
         found, refused = _rows_of(pairs, style, networks, recipe, refuse)

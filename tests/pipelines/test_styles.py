@@ -20,6 +20,7 @@ Command = Callable[..., Any]
 Rows = Callable[..., list[dict[str, Any]]]
 Tree = Callable[[Path], dict[str, str]]
 BOTH = pytest.mark.parametrize("dataset", ["style_transfer", "styled"])
+PAINTED = "Bold_Cutout"  # the style of the unreadable ones
 PER_STYLE = 4  # of the run that the fixture `examples` is; so many for styled, too
 UNREADABLE = {"no-one_half.jpg": "truncated", "no-one_text.jpg": "not_an_image",
               "no-one_gone,-away.jpg": "empty_image"}  # fmt: skip
@@ -101,6 +102,7 @@ def test_the_best_of_each_style_are_kept(
             reasons[row["detail"]][row["reason"]] += 1  # which style it is
         else:
             unreadable[row["reason"]] += 1
+            assert row["detail"].startswith(f"{PAINTED}/no-one_")  # which one cannot be read
     per_style = Counter(row["sources"][1] for row in rows_of(examples.folder / dataset))
     for key, (name, split, _) in styles.items():
         if split == "validation" or name.split("/")[1] in UNREADABLE:
@@ -207,6 +209,14 @@ def test_what_is_lost_is_made_again(
         assert command(*given).code == 0
         assert tree(folder) == whole
         assert {path: path.stat() for path in kept} == kept
+
+
+def test_threads(examples: Any, tmp_path: Path, command: Command, tree: Tree) -> None:
+    flags = [flag for flag in examples.flags if not flag.startswith("--direct")]
+    only = ("--only", "wikiart,suti,styled", "--direct_num_workers=2")
+    assert command("derive", *flags, "--output", tmp_path, *only).code == 0
+    for dataset in ("wikiart", "suti", "styled"):
+        assert tree(tmp_path / dataset) == tree(examples.folder / dataset)
 
 
 @pytest.fixture

@@ -190,6 +190,7 @@ def test_reasons_of_pairs_that_give_nothing() -> None:
         assert found.rows.num_rows == 0
         rejects = found.rejects.to_pylist()
         assert [one["reason"] for one in rejects] == [reason] * 2
+        assert all(one["detail"].startswith("Pop/a_b.jpg") for one in rejects)
         assert [one["key"] for one in rejects] == list(given_block.keys)
         assert rejects[1]["key"] == keys.derived_key(
             "styled",

@@ -1,6 +1,5 @@
-"""What the pictures of a page show, in a word or two out of their captions."""
+"""What the pictures of a page show, in a few words out of their captions."""
 
-import itertools
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -12,6 +11,7 @@ UNKNOWN = "subject"
 _WORD = re.compile(r"[a-z][a-z'-]+[a-z]")
 _SENTENCE = "a photo of a {}"
 _MOST = 64  # candidates: the most frequent ones
+_LONGEST = 3  # words of one
 # Words that name no thing: of grammar, of pictures, and of shops.
 _NO_NOUNS = frozenset(
     word
@@ -30,21 +30,35 @@ _NO_NOUNS = frozenset(
 )
 
 
-def candidates(captions: Sequence[str]) -> list[str]:
-    """Words and pairs of words that at least half of the captions share, the most frequent first.
+def _phrases(caption: str) -> set[str]:
+    """The words of a caption that may name a thing, and what two or three in a row make."""
+    words = _WORD.findall(caption.lower())
+    return {
+        " ".join(several)
+        for length in range(1, _LONGEST + 1)
+        for several in zip(*(words[start:] for start in range(length)), strict=False)
+        if not _NO_NOUNS.intersection(several)
+    }
 
-    Two captions at least must share one; ties are in alphabetical order.
+
+def candidates(captions: Sequence[str]) -> list[str]:
+    """Phrases that at least half of the captions share, the most frequent first.
+
+    Two captions at least must share one; ties are in alphabetical order. A word that none of them
+    has outside of a longer phrase is no candidate of its own: "hot air" of a "hot air balloon".
     """
-    counts: Counter[str] = Counter()
-    for caption in captions:
-        words = _WORD.findall(caption.lower())
-        pairs = [
-            f"{one} {two}" for one, two in itertools.pairwise(words) if not {one, two} & _NO_NOUNS
-        ]
-        counts.update({word for word in words if word not in _NO_NOUNS} | set(pairs))
+    counts = Counter(phrase for caption in captions for phrase in _phrases(caption))
     least = max(2, -(-len(captions) // 2))
-    shared = [(-count, text) for text, count in counts.items() if count >= least]
-    return [text for _, text in sorted(shared)[:_MOST]]
+    shared = {text: count for text, count in counts.items() if count >= least}
+    whole = [
+        (-count, text)
+        for text, count in shared.items()
+        if not any(
+            count == other and text != longer and f" {text} " in f" {longer} "
+            for longer, other in shared.items()
+        )
+    ]
+    return [text for _, text in sorted(whole)[:_MOST]]
 
 
 def noun_of(captions: Sequence[str], vectors: Sequence[np.ndarray], clip: Any) -> str:
