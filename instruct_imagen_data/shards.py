@@ -16,6 +16,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -145,6 +147,24 @@ def read_part(
         if record is not None:
             check_schema(file.schema_arrow, record, path)
         return file.read(columns=list(columns) if columns else None, use_threads=False)
+
+
+def take_rows(
+    folder: str, dataset: str, part: str, rows: npt.NDArray[np.intp], columns: Sequence[str]
+) -> pa.Table:
+    """Some rows of a part, ascending, that may repeat; only row groups that hold one are read."""
+    found, first = [], 0
+    with open_part(part_path(folder, dataset, part)) as file:
+        for group in range(file.num_row_groups):
+            end = first + file.metadata.row_group(group).num_rows
+            inside = rows[np.searchsorted(rows, first) : np.searchsorted(rows, end)]
+            if len(inside):
+                table = file.read_row_group(group, [*columns], use_threads=False)
+                found.append(table.take(pa.array(inside - first)))
+            first = end
+        if not found:
+            return file.schema_arrow.empty_table().select([*columns])
+    return pa.concat_tables(found).combine_chunks()
 
 
 def check_schema(found: pa.Schema, record: type, where: str) -> None:

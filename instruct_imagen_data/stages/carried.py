@@ -44,24 +44,6 @@ def is_written(folder: str, part: str) -> bool:
     return storage.exists(runs.run_path(runs_of(folder), part))
 
 
-def pick(
-    corpus: str, dataset: str, part: str, rows: npt.NDArray[np.intp], columns: Sequence[str]
-) -> pa.Table:
-    """Some rows of a part, ascending, that may repeat; only row groups that hold one are read."""
-    found, first = [], 0
-    with shards.open_part(shards.part_path(corpus, dataset, part)) as file:
-        for group in range(file.num_row_groups):
-            end = first + file.metadata.row_group(group).num_rows
-            inside = rows[np.searchsorted(rows, first) : np.searchsorted(rows, end)]
-            if len(inside):
-                table = file.read_row_group(group, [*columns], use_threads=False)
-                found.append(table.take(pa.array(inside - first)))
-            first = end
-        if not found:
-            return file.schema_arrow.empty_table().select([*columns])
-    return pa.concat_tables(found).combine_chunks()
-
-
 def write_run(
     folder: str, corpus: str, part: str, wanted: pa.Table, blocks: Sequence[str], side: int
 ) -> None:
@@ -77,7 +59,7 @@ def write_run(
         return
     names = schema.schema_of(schema.Image).names
     rows = wanted["row"].to_numpy()
-    pictures = pick(corpus, "images", part, rows, names)
+    pictures = shards.take_rows(corpus, "images", part, rows, names)
     shrunk = [_shrunk(one, side) for one in pictures[_IMAGE].to_pylist()]
     place = pictures.schema.get_field_index(_IMAGE)
     kind = pictures.schema.field(_IMAGE)

@@ -21,7 +21,6 @@ from apache_beam.pvalue import PCollection
 from instruct_imagen_data import index, runs, schema, shards, storage, vectors
 from instruct_imagen_data.errors import ConservationError
 from instruct_imagen_data.runs import Group
-from instruct_imagen_data.stages.carried import pick
 
 STAGE = "neighbours"
 NEIGHBOURHOODS = "neighbourhoods"
@@ -79,7 +78,7 @@ def used_pictures(corpus: str, part: str, uses: pa.Table, splits: pa.Array) -> p
       splits: of all rows of the part.
     """
     rows = uses["row"].to_numpy()
-    pictures = pick(corpus, "images", part, rows, ("key", "caption", "image"))
+    pictures = shards.take_rows(corpus, "images", part, rows, ("key", "caption", "image"))
     for name in ("id", "slot", "cluster", "domain", "similarities"):
         pictures = pictures.append_column(name, uses[name])
     return pictures.append_column("split", splits.take(pa.array(rows)))
