@@ -8,7 +8,6 @@ import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from instruct_imagen_data import images, runs, schema, shards, storage
@@ -58,12 +57,12 @@ def write_run(
     if is_written(folder, part) or not wanted.num_rows:
         return
     names = schema.schema_of(schema.Image).names
-    rows = wanted["row"].to_numpy()
+    rows, uses = np.unique(wanted["row"].to_numpy(), return_inverse=True)
     pictures = shards.take_rows(corpus, "images", part, rows, names)
     shrunk = [_shrunk(one, side) for one in pictures[_IMAGE].to_pylist()]
     place = pictures.schema.get_field_index(_IMAGE)
     kind = pictures.schema.field(_IMAGE)
-    pictures = pictures.set_column(place, kind, pa.array(shrunk, kind.type))
+    pictures = pictures.set_column(place, kind, pa.array(shrunk, kind.type)).take(pa.array(uses))
     for name in ("split", "group", "number"):
         pictures = pictures.append_column(name, wanted[name].combine_chunks())
     runs.write_run(runs_of(folder), part, pictures, wanted["block"].to_numpy(), list(blocks))

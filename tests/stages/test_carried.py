@@ -28,7 +28,7 @@ def test_rows_are_picked(tmp_path: Path, rows: list[int]) -> None:
     path.parent.mkdir()
     for size in (1, 5, 12):
         pa.parquet.write_table(table, path, row_group_size=size)
-        found = carried.pick(str(tmp_path), "things", "p", np.array(rows, np.intp), ["b"])
+        found = shards.take_rows(str(tmp_path), "things", "p", np.array(rows, np.intp), ["b"])
         assert found.to_pydict() == {"b": [f"text {n}" for n in rows]}
 
 

@@ -2,12 +2,15 @@
 
 from pathlib import Path
 
+import apache_beam as beam
 import pytest
 
 from instruct_imagen_data import keys
+from instruct_imagen_data.errors import UsageError
+from instruct_imagen_data.sources import layouts
 from instruct_imagen_data.sources.layouts import Source
 from instruct_imagen_data.sources.listing import MISSING, Group, Picture
-from instruct_imagen_data.stages.opened import open_group, pair_of, parts_of
+from instruct_imagen_data.stages.opened import ReadGroups, open_group, pair_of, parts_of
 
 
 @pytest.fixture
@@ -56,6 +59,18 @@ def test_splits_are_of_whole_groups() -> None:
 def test_what_went_since_it_was_listed(folder: Path) -> None:
     with pytest.raises(FileNotFoundError):
         pair_of(str(folder), Picture("dog/gone.jpg", 3))
+
+
+def test_a_folder_that_changes_under_a_job(folder: Path, tmp_path: Path) -> None:
+    """A worker that lists the folder anew finds another one, and says so in a line."""
+    source = Source("subjects", str(folder))
+    layouts._listing.cache_clear()
+    pipeline = beam.Pipeline()
+    pipeline | ReadGroups(source, str(tmp_path / "out"), ("suti",), "subject", 0.0)
+    (folder / "dog" / "new.jpg").touch()
+    layouts._listing.cache_clear()  # as in another process
+    with pytest.raises(UsageError, match="has changed since the job was started: start it again"):
+        pipeline.run().wait_until_finish()
 
 
 def test_parts_and_their_pictures(source_sets: Path) -> None:
