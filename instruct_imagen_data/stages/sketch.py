@@ -163,7 +163,9 @@ def _captioned(photos: list[Photo], networks: Networks) -> tuple[list[Photo], li
         if image.caption:
             kept.append(dataclasses.replace(photo, image=image))
         else:
-            rejects += _refuse_all(photo.opened.pairs, Reject("no_caption"))
+            why = Reject("no_photo", "no_caption")
+            rejects.append(describe(photo.image, Reject("no_caption"), STAGE))
+            rejects += _refuse_all(photo.opened.pairs[1:], why)
     return kept, rejects
 
 

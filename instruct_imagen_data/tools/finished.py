@@ -148,11 +148,12 @@ def open_jobs(folders: Sequence[str]) -> Jobs:
 def _examples(folder: str) -> list[Examples]:
     """The finished datasets of stage 2 that a directory is or holds; none where it is no such."""
     found = []
-    for place in (folder, *storage.list_folders(folder)):
-        try:
-            manifest = shards.read_json(place, shards.MANIFEST)
-        except NotADirectoryError:
-            return []
+    try:
+        places = [folder, *storage.list_folders(folder)]
+    except NotADirectoryError:
+        return []
+    for place in places:
+        manifest = shards.read_json(place, shards.MANIFEST)
         if manifest is not None and manifest.get("dataset") in tasks.DATASETS:
             found.append(Examples(place, str(manifest["dataset"]), manifest))
     return found

@@ -12,7 +12,7 @@ from instruct_imagen_data import keys, schema
 from instruct_imagen_data.annotators.roles import Duplicates
 from instruct_imagen_data.schema import Encoded
 from instruct_imagen_data.stages.blocks import Reject
-from instruct_imagen_data.stages.derived import Target, Terms
+from instruct_imagen_data.stages.derived import Networks, Target, Terms
 from instruct_imagen_data.stages.subject.group import (
     Member,
     Recipe,
@@ -56,13 +56,16 @@ class Clip:
         return np.stack([turned(0)] * len(texts)) if texts else np.empty((0, 2), np.float32)
 
 
+NETWORKS = Networks({"image_text": Clip()}, {})
+
+
 def recipe(**changes: Any) -> Recipe:
     terms = changes.pop("terms", Terms())
     return Recipe("suti", "subject", dataclasses.replace(PLAIN, **changes), terms, 4)
 
 
 def make(members: Sequence[Member], **changes: Any) -> tuple[list[Any], dict[str, str]]:
-    rows, rejects = rows_of(members, "a page", "mug", "train", Clip(), recipe(**changes))
+    rows, rejects = rows_of(members, "a page", "mug", "train", NETWORKS, recipe(**changes))
     reasons = {row.origin: row.reason for row in rejects}
     cited = {key for row in rows for key in row.sources}
     assert len(reasons) == len(rejects)
