@@ -11,7 +11,6 @@ that lie together (see `pack`), and a row goes to the cell that owns its nearest
 
 import dataclasses
 import math
-from collections.abc import Iterable
 from urllib.parse import quote, unquote
 
 import numpy as np
@@ -28,11 +27,9 @@ _SPOT_POINTS = 16  # a spot is trained on at least so many rows
 _SPOT_LIMIT = 3.0  # a spot of more than so many times the wanted rows is split
 _ROUNDS = 4  # the splits that follow do the rest
 _NEAREST = 4  # spots of a row among which the cells it belongs to and lies next to are looked for
-_MOST_POINTS = 128 << 10  # of a sample
+_MOST_POINTS = 64 << 10  # of a sample
 _FAR = 1 << 26  # more than two dots can differ
 _SALT = "cells/sample"
-
-Points = tuple[vectors.Bytes, npt.NDArray[np.int16]]  # (keys, vectors) of some rows
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,16 +110,15 @@ def in_sample(keys: vectors.Bytes, rate: float) -> npt.NDArray[np.bool_]:
     return vectors.draws(keys, _SALT) < np.uint64(min(rate, 1 - 2**-53) * 2.0**64)
 
 
-def find_regions(samples: Iterable[Points], rows: int, cell_rows: int = CELL_ROWS) -> Regions:
-    """The cells of a domain of `rows` rows, from the samples of all groups."""
-    several = list(samples)
-    keys = np.concatenate([one[0] for one in several])
+def find_regions(
+    keys: vectors.Bytes, points: npt.NDArray[np.int16], rows: int, cell_rows: int = CELL_ROWS
+) -> Regions:
+    """The cells of a domain of `rows` rows, from its sample in any order."""
     if rows <= cell_rows or len(keys) < 2:
         return ONE
     order = np.lexsort((*vectors.words(keys).T[::-1], vectors.draws(keys, _SALT)))
-    points = vectors.exact(np.concatenate([one[1] for one in several])[order])
+    trained, counted = vectors.exact(points[order[::2]]), vectors.exact(points[order[1::2]])
     cells = math.ceil(rows / cell_rows)
-    trained, counted = points[::2], points[1::2]
     centroids = find_spots(trained, counted, cells)
     if len(centroids) == 1:
         return Regions(*NO_SPOTS, (cells,))
