@@ -19,7 +19,6 @@ from instruct_imagen_data import vectors
 ROUNDS = 10
 SPLITS = 8  # at most; usually none or one
 _BLOCK = 4 << 20  # dots held at a time
-POINTS = 64  # a centroid is trained on about so many rows
 
 Labels = npt.NDArray[np.int32]
 Centroids = npt.NDArray[np.float32]  # [k, d], integers of norm 4,000
