@@ -1,7 +1,7 @@
 """Bring the chosen rows of a domain that are near each other together, and cluster them.
 
-Two levels (see `coarse` and `fine`), spherical k-means with FAISS, exact on every CPU. Vectors go
-to their cell by runs: nothing of a row but its place is shuffled.
+Two levels (see `coarse` and `fine`) of spherical k-means, exact on every CPU. Vectors go to their
+cell by runs: nothing of a row but its place is shuffled.
 """
 
 import dataclasses
