@@ -16,6 +16,7 @@ from instruct_imagen_data import runs, storage, vectors
 from instruct_imagen_data.vectors import Floats
 
 RUNS = "runs"
+SAMPLES = "samples"  # of the rows, from which the cells of a domain come
 CLUSTERS = "clusters"
 GUEST = -1  # the cluster of a row that lives in another cell
 

@@ -12,6 +12,7 @@ import apache_beam as beam
 
 from instruct_imagen_data import schema, shards, storage
 from instruct_imagen_data.annotators import model_set
+from instruct_imagen_data.cell import RUNS, SAMPLES
 from instruct_imagen_data.errors import UsageError
 from instruct_imagen_data.stages.cells import ClusterCells, FindBands
 from instruct_imagen_data.stages.choose import ChooseRows, Limits
@@ -127,7 +128,7 @@ def gather(root: beam.Pipeline, s: Settings) -> None:
             "bands": s.folder("cells"),
             "edges": s.folder("duplicates"),
         },
-        emptied=(pictures, storage.join(s.folder("cells"), "runs")),
+        emptied=(pictures, *(storage.join(s.folder("cells"), one) for one in (RUNS, SAMPLES))),
         indexed=index_rows,
     )
 

@@ -1,5 +1,6 @@
 """The job `neighbours` on made-up corpora: what it promises of any output, by brute force."""
 
+import functools
 import hashlib
 import json
 import os
@@ -13,6 +14,7 @@ import pyarrow as pa
 import pytest
 
 from instruct_imagen_data import runs, schema, shards, vectors
+from instruct_imagen_data.stages.cells import ClusterCells
 from pipelines import neighbours
 
 Rows = list[dict[str, Any]]
@@ -203,6 +205,22 @@ def judgement(output: Path) -> dict[str, Any]:
 def test_blocks_and_groups_do_not_matter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = make_rows(240, 4)
     one = run(write_corpus(tmp_path / "a", rows, 50), tmp_path / "out-a")
+    monkeypatch.setattr(runs, "GROUP_ROWS", 64)
+    monkeypatch.setattr(runs.groups_of, "__defaults__", (64,))
+    other = run(write_corpus(tmp_path / "b", rows, 17), tmp_path / "out-b")
+    assert judgement(one) == judgement(other)
+
+
+def test_several_cells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Domains of many cells: what holds of any output, and not by blocks and groups."""
+    small = functools.partial(ClusterCells, cell_rows=30)
+    monkeypatch.setattr(neighbours, "ClusterCells", small)
+    rows = make_rows(480, 7)
+    one = run(write_corpus(tmp_path / "a", rows, 50), tmp_path / "out-a")
+    check(one, rows)
+    cells = shards.require_finished(str(one / "_phases" / "cells"), "cells")["cells"]
+    assert len(cells) > 2 * len(DOMAINS)
+    assert not (one / "_phases" / "cells" / "samples").exists()
     monkeypatch.setattr(runs, "GROUP_ROWS", 64)
     monkeypatch.setattr(runs.groups_of, "__defaults__", (64,))
     other = run(write_corpus(tmp_path / "b", rows, 17), tmp_path / "out-b")

@@ -1,7 +1,7 @@
 """Bring the chosen rows of a domain that are near each other together, and cluster them.
 
-Two levels (see `coarse` and `fine`), spherical k-means with FAISS, exact on every CPU. Vectors go
-to their cell by runs: nothing of a row but its place is shuffled.
+Two levels (see `coarse` and `fine`) of spherical k-means, exact on every CPU. Vectors go to their
+cell by runs: nothing of a row but its place is shuffled.
 """
 
 import dataclasses
@@ -39,7 +39,7 @@ def read_vectors(corpus: str, group: Group, rows: npt.NDArray[np.intp]) -> npt.N
 class ClusterCells(beam.PTransform):
     """Groups in; Cells out. Counters: cells/{rows,guests,cells,clusters,cut}.
 
-    Writes `runs/` (vectors) and `clusters/` of the phase's folder; what is there is not made again.
+    Writes `samples/`, `runs/` (vectors) and `clusters/` of the folder; what is there is kept.
 
     Attributes:
       corpus: Directory of a finished corpus.
@@ -78,23 +78,31 @@ class ClusterCells(beam.PTransform):
         index = np.flatnonzero(pa.compute.equal(choices["reason"], "").to_numpy())
         return rows.select(_COLUMNS).take(pa.array(index)).combine_chunks(), index
 
-    def sample(self, group: Group) -> Iterator[tuple[str, coarse.Points]]:
-        """What a group has of the samples of the domains that need several cells."""
+    def sample(self, group: Group) -> Iterator[tuple[str, runs.Ref]]:
+        """Writes a group's rows in the samples of the domains that need several cells, as a run."""
+        folder = storage.join(self.folder, cell.SAMPLES)
         counts = self.domain_rows()
         rates = {domain: coarse.sample_rate(n, self.cell_rows) for domain, n in counts.items()}
         if not any(rates.values()):
             return
-        table, index = self.rows(group)
-        keys, domains = vectors.bytes_of(table["key"]), table["domain"].to_numpy(False)
-        for domain, rate in rates.items():
-            inside = np.flatnonzero((domains == domain) & coarse.in_sample(keys, rate))
-            if len(inside):
-                points = read_vectors(self.corpus, group, index[inside])
-                yield domain, (keys[inside], points)
+        if not storage.exists(runs.run_path(folder, group.name)):
+            table, index = self.rows(group)
+            keys, domains = vectors.bytes_of(table["key"]), table["domain"].to_numpy(False)
+            codes = np.full(len(keys), -1)
+            for number, (domain, rate) in enumerate(rates.items()):
+                codes[(domains == domain) & coarse.in_sample(keys, rate)] = number
+            inside = np.flatnonzero(codes >= 0)
+            flat = read_vectors(self.corpus, group, index[inside]).view(np.uint8)
+            drawn = {"key": vectors.column_of(keys[inside]), "vector": vectors.column_of(flat)}
+            runs.write_run(folder, group.name, pa.table(drawn), codes[inside], list(rates))
+        yield from runs.references(folder, group.name)
 
-    def regions(self, domain: str, samples: Iterable[coarse.Points]) -> tuple[str, coarse.Regions]:
+    def regions(self, domain: str, refs: Iterable[runs.Ref]) -> tuple[str, coarse.Regions]:
         """The cells of a domain."""
-        return domain, coarse.find_regions(samples, self.domain_rows()[domain], self.cell_rows)
+        table = runs.read_batches(storage.join(self.folder, cell.SAMPLES), refs)
+        keys, flat = vectors.bytes_of(table["key"]), vectors.bytes_of(table["vector"])
+        rows = self.domain_rows()[domain]
+        return domain, coarse.find_regions(keys, flat.view(np.int16), rows, self.cell_rows)
 
     def write_run(
         self, group: Group, regions: Mapping[str, coarse.Regions]

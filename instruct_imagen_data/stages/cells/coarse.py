@@ -1,28 +1,35 @@
 """Coarse cells: regions of a domain that hold about 8k rows, as much as a worker looks at.
 
 Flat k-means with n / 200 clusters costs n**2; two levels cost little more than n. A domain of few
-rows is one cell. For a larger one the regions come from a sample: rows whose draw is under a rate,
-so the sample depends on content alone, and it is bounded.
+rows is one cell. For a larger one a sample decides: rows whose draw is under a rate, so it depends
+on content alone, and it is bounded.
+
+The mean of 8k rows is near none of them, and rows of one topic would fall into different cells. So
+the sample is clustered into about a thousand *spots*, whatever the size of the domain: what a row
+is compared with does not grow. A cell owns spots that lie together (see `pack`), and a row goes to
+the cell that owns its nearest spot.
 """
 
 import dataclasses
 import math
-from collections.abc import Iterable
 from urllib.parse import quote, unquote
 
 import numpy as np
 import numpy.typing as npt
 
 from instruct_imagen_data import vectors
-from instruct_imagen_data.stages.cells import kmeans
+from instruct_imagen_data.stages.cells import kmeans, pack
 
 CELL_ROWS = 8 << 10
-_LIMIT = 1.5  # a cell estimated to hold more rows than this many cells is split
 GUESTS = 0.25  # share of a domain's rows that are nearest to a boundary
-_MOST_POINTS = 128 << 10  # of a sample: 64 a cell for 16 million rows of one domain
+SPOTS = 1 << 10  # of a domain, or one a cell where it has more cells
+_SPOT_POINTS = 16  # a spot is trained on at least so many rows
+_SPOT_LIMIT = 3.0  # a spot of more than so many times the wanted rows is split
+_ROUNDS = 4  # the splits that follow do the rest
+_NEAREST = 4  # spots of a row among which the cells it belongs to and lies next to are looked for
+_MOST_POINTS = 64 << 10  # of a sample
+_FAR = 1 << 26  # more than two dots can differ
 _SALT = "cells/sample"
-
-Points = tuple[vectors.Bytes, npt.NDArray[np.int16]]  # (keys, vectors) of some rows
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,13 +37,16 @@ class Regions:
     """The cells of a domain.
 
     Attributes:
-      centroids: float32 [c, d] integers; a row belongs to the nearest.
-      pieces: Cells that each region is cut into, by key: 1, but for one that k-means cannot split.
-      margin: A row whose dot with its second centroid is at most this much less than with its first
-        lies on the boundary, and is a guest of the second.
+      centroids: float32 [k, d] integers, of the spots.
+      owners: int64 [k] the region that a spot is of; a row belongs to that of the nearest spot.
+      pieces: Cells that each region is cut into, by key: 1, but for a spot that is too large for a
+        cell and that k-means cannot split.
+      margin: A row whose dot with the nearest spot of another region is at most this much less than
+        with its own lies on the boundary, and is a guest of the other.
     """
 
     centroids: kmeans.Centroids
+    owners: vectors.Ints
     pieces: tuple[int, ...]
     margin: int = -1
 
@@ -51,34 +61,49 @@ class Regions:
         where the other lives, to be compared, and nothing else.
         """
         if len(self.pieces) == 1:
-            region = np.zeros((len(keys), 1), np.int32)
+            region = np.zeros((len(keys), 2), np.int64)
             guests = np.zeros(len(keys), bool)
         else:
-            gaps, region = _first_two(vectors.exact(points), self.centroids)
+            gaps, region = _first_two(*_near(vectors.exact(points), self.centroids), self.owners)
             guests = gaps <= self.margin
         pieces = np.array(self.pieces, np.uint64)
         first = np.cumsum(self.pieces) - self.pieces
         upper = vectors.words(keys)[:, :1] >> np.uint64(32)
         cells = first[region] + ((upper * pieces[region]) >> np.uint64(32)).astype(np.int64)
-        return np.stack([cells[:, 0], np.where(guests, cells[:, -1], -1)], axis=1)
+        return np.stack([cells[:, 0], np.where(guests, cells[:, 1], -1)], axis=1)
+
+
+def _near(
+    points: vectors.Floats, centroids: kmeans.Centroids
+) -> tuple[vectors.Floats, kmeans.Labels]:
+    """(dots [n, m], spots int32 [n, m]) of each row, nearest first."""
+    return kmeans.search(points, centroids, min(_NEAREST, len(centroids)))
 
 
 def _first_two(
-    points: vectors.Floats, centroids: kmeans.Centroids
-) -> tuple[vectors.Floats, kmeans.Labels]:
-    """([n] how much less the second centroid's dot is than the first's, [n, 2] the two)."""
-    dots, regions = kmeans.search(points, centroids, 2)
-    return dots[:, 0] - dots[:, 1], regions
+    dots: vectors.Floats, near: kmeans.Labels, owners: vectors.Ints
+) -> tuple[vectors.Ints, vectors.Ints]:
+    """([n] how much less the dot with the second region is than with the first, [n, 2] the two).
+
+    Where all spots found are of one region, it is both, and the second is `_FAR`.
+    """
+    regions = owners[near]
+    second = (regions != regions[:, :1]).argmax(axis=1)
+    rows = np.arange(len(regions))
+    gaps = (dots[:, 0].astype(np.float64) - dots[rows, second]).astype(np.int64)
+    return np.where(second, gaps, _FAR), np.stack([regions[:, 0], regions[rows, second]], axis=1)
 
 
-ONE = Regions(np.empty((0, 0), np.float32), (1,))  # of a domain that needs no sample
+NO_SPOTS = (np.empty((0, 0), np.float32), np.empty(0, np.int64))
+ONE = Regions(*NO_SPOTS, (1,))  # of a domain that needs no sample
 
 
 def sample_rate(rows: int, cell_rows: int = CELL_ROWS) -> float:
-    """Share of a domain's rows that its regions are trained on: 0 if it is one cell."""
+    """Share of a domain's rows that its regions are made from: 0 if it is one cell."""
     if rows <= cell_rows:
         return 0.0
-    return min(1.0, 2 * kmeans.POINTS / cell_rows, _MOST_POINTS / rows)
+    spots = max(SPOTS, math.ceil(rows / cell_rows))
+    return min(1.0, min(2 * _SPOT_POINTS * spots, _MOST_POINTS) / rows)
 
 
 def in_sample(keys: vectors.Bytes, rate: float) -> npt.NDArray[np.bool_]:
@@ -86,24 +111,55 @@ def in_sample(keys: vectors.Bytes, rate: float) -> npt.NDArray[np.bool_]:
     return vectors.draws(keys, _SALT) < np.uint64(min(rate, 1 - 2**-53) * 2.0**64)
 
 
-def find_regions(samples: Iterable[Points], rows: int, cell_rows: int = CELL_ROWS) -> Regions:
-    """The cells of a domain of `rows` rows, from the samples of all groups."""
-    several = list(samples)
-    keys = np.concatenate([one[0] for one in several])
-    if rows <= cell_rows or not len(keys):
+def find_regions(
+    keys: vectors.Bytes, points: npt.NDArray[np.int16], rows: int, cell_rows: int = CELL_ROWS
+) -> Regions:
+    """The cells of a domain of `rows` rows, from its sample in any order."""
+    if rows <= cell_rows or len(keys) < 2:
         return ONE
     order = np.lexsort((*vectors.words(keys).T[::-1], vectors.draws(keys, _SALT)))
-    points = vectors.exact(np.concatenate([one[1] for one in several])[order])
-    share = len(points) / rows  # of the rows that are in the sample
-    wanted, limit = cell_rows * share, _LIMIT * cell_rows * share
-    centroids = kmeans.cluster(points, wanted, limit)
-    guests = int(GUESTS * len(points))
+    trained, counted = vectors.exact(points[order[::2]]), vectors.exact(points[order[1::2]])
+    cells = math.ceil(rows / cell_rows)
+    centroids = find_spots(trained, counted, cells)
     if len(centroids) == 1:
-        return Regions(centroids, (math.ceil(rows / cell_rows),))
-    gaps, regions = _first_two(points, centroids)
-    sizes = np.bincount(regions[:, 0], minlength=len(centroids))
-    pieces = tuple(1 if size <= limit else math.ceil(size / wanted) for size in sizes.tolist())
-    return Regions(centroids, pieces, int(np.partition(gaps, guests)[guests]))
+        return Regions(*NO_SPOTS, (cells,))
+    dots, near = _near(counted, centroids)
+    owners, pieces = _share_out(centroids, near, cells)
+    gaps, _ = _first_two(dots, near, owners)
+    guests = int(GUESTS * len(gaps))
+    return Regions(
+        centroids, owners, pieces, min(int(np.partition(gaps, guests)[guests]), _FAR - 1)
+    )
+
+
+def find_spots(trained: vectors.Floats, counted: vectors.Floats, cells: int) -> kmeans.Centroids:
+    """Centroids of a sample in two halves, each in drawn order.
+
+    Spots fit the rows they are trained on: topics that have none there all go to the few spots that
+    are near everything. The other half finds these, and splits them.
+    """
+    wanted = max(_SPOT_POINTS, len(trained) / max(SPOTS, cells))
+    limit = _SPOT_LIMIT * wanted
+    centroids = kmeans.cluster(trained, wanted, limit, _ROUNDS)
+    return kmeans.split(counted, centroids, wanted, limit)
+
+
+def _share_out(
+    centroids: kmeans.Centroids, near: kmeans.Labels, cells: int
+) -> tuple[vectors.Ints, tuple[int, ...]]:
+    """(region of each spot, pieces of each region).
+
+    Args:
+      near: int32 [n, m] nearest spots of rows that the spots were not trained on.
+    """
+    sizes = np.bincount(near[:, 0], minlength=len(centroids))
+    wanted = len(near) / cells
+    large = sizes > pack.MOST * wanted  # equal rows, or nearly: cells of their own
+    own = [math.ceil(size / wanted) for size in sizes[large].tolist()]
+    others = max(1, cells - sum(own))
+    owners = pack.pack(centroids, near, np.where(large, 0, sizes), others)
+    owners[large] = others + np.arange(len(own))
+    return owners, (*[1] * others, *own)
 
 
 def domain_of(name: str) -> str:

@@ -1,7 +1,6 @@
 """Clusters inside a cell: the lists of rows among which neighbours and copies are looked for."""
 
 import dataclasses
-import math
 
 import numpy as np
 import pyarrow as pa
@@ -12,6 +11,8 @@ from instruct_imagen_data.stages.cells import kmeans
 
 SMALL_DOMAIN = 10_000  # rows
 _LIMIT = 3.0  # a cluster of more than so many times the wanted rows is split, then cut
+
+_ROUNDS = 4  # more do not help: the splits that follow do the rest
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,9 +49,8 @@ def cluster_rows(
     homes = np.flatnonzero(table["guest"].to_numpy() == 0)
     drawn = vectors.draws(vectors.bytes_of(table["key"])[homes], "cells/fine")
     order = homes[np.argsort(drawn, kind="stable")]
-    sample = points[order[: math.ceil(len(homes) / shape.wanted) * kmeans.POINTS]]
-    wanted = shape.wanted * len(sample) / len(homes)  # of a cluster, in the sample
-    centroids = kmeans.cluster(sample, wanted, _LIMIT * wanted)
+    # On a sample of 64 rows a cluster more topics are cut in two: .93 of the top ten, not .98.
+    centroids = kmeans.cluster(points[order], shape.wanted, _LIMIT * shape.wanted, _ROUNDS)
     _, probes = kmeans.search(points, centroids, min(shape.probes, len(centroids)))
     own, first, cut = _cut_large(probes[homes, 0], len(centroids), shape.wanted)
     probes = first[probes]
