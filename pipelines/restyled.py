@@ -7,12 +7,13 @@ import apache_beam as beam
 from apache_beam.pvalue import PCollection
 
 from instruct_imagen_data import images, storage
+from instruct_imagen_data.annotators import model_set
 from instruct_imagen_data.errors import UsageError
 from instruct_imagen_data.sources.layouts import Source
 from instruct_imagen_data.stages import carried, pairs
 from instruct_imagen_data.stages.derived import DeriveBlocks, DerivedBlock, load
 from instruct_imagen_data.stages.kept import open_corpus
-from instruct_imagen_data.stages.restyle import ROLES, Recipe, restyle_block
+from instruct_imagen_data.stages.restyle import Recipe, restyle_block, roles_of
 from pipelines import derivation, job
 
 
@@ -76,7 +77,13 @@ def plan(options: Options, verb: str, dataset: str) -> job.Plan:
             flag = f"--{name.replace('_', '-')}"
             raise UsageError(f"{flag} {getattr(options, name)}: from 0 to 1")
     corpus = open_corpus(options.corpus, options.neighbourhoods)
-    made = derivation.resolve(verb, options, {dataset: ROLES}, corpus.models)
+    models = options.models or corpus.models
+    roles = roles_of(dataset, model_set.load_set(models).roles)
+    if "style_transfer" not in roles and options.strength != 1:
+        raise UsageError(
+            f"--strength {options.strength}: the styler of model set {models} has none"
+        )
+    made = derivation.resolve(verb, options, {dataset: roles}, corpus.models)
     share = ("validation_share", options.validation_share)
     source = Source("paintings", options.art, options.art_licence, (share,))
     folder = storage.join(options.output, dataset, "_phases", "pairs")

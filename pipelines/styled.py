@@ -3,7 +3,8 @@
 import dataclasses
 import sys
 
-from instruct_imagen_data.stages.restyle import ROLES, STYLED
+from instruct_imagen_data.annotators import model_set
+from instruct_imagen_data.stages.restyle import ROLES, STYLED, roles_of
 from pipelines import derivation, job, restyled
 
 VERB = "styled"
@@ -15,8 +16,9 @@ class Options(restyled.Options):
         "Options of both jobs.",
         "Makes styled generation examples, OUTPUT/styled: a painting, a caption, and a picture of "
         "the caption in the painting's style.\n\n    The picture is the caption's own, restyled: a "
-        "departure from the paper, which tunes a StyleDrop\n    model for each style. Results that "
-        "no longer show their caption, or repeat the painting, are\n    rejected.",
+        "departure from the paper, which tunes a StyleDrop\n    model for each style. "
+        "Where the model set has a styler, that paints the caption instead.\n    "
+        "Results that no longer show their caption, or repeat the painting, are rejected.",
     )
 
     per_style: int = 24  # half of them are to be dropped
@@ -25,7 +27,9 @@ class Options(restyled.Options):
 
 def roles(options: Options) -> derivation.Roles:
     """Dataset to the networks it needs."""
-    return {STYLED: ROLES}
+    if not options.models:  # the corpus' own are not known yet
+        return {STYLED: ROLES}
+    return {STYLED: roles_of(STYLED, model_set.load_set(options.models).roles)}
 
 
 def plan(options: Options) -> job.Plan:

@@ -10,6 +10,7 @@ from instruct_imagen_data.annotators.captioner.endpoint import OpenaiCaptioner
 from instruct_imagen_data.annotators.captioner.local import TransformersCaptioner
 from instruct_imagen_data.annotators.clip import Clip
 from instruct_imagen_data.annotators.cnniqa import Cnniqa
+from instruct_imagen_data.annotators.diffusion import DiffusersStyler
 from instruct_imagen_data.annotators.fastdepth import FastDepth
 from instruct_imagen_data.annotators.ghiasi import Ghiasi
 from instruct_imagen_data.annotators.hed import Hed
@@ -39,6 +40,7 @@ NETWORKS: dict[str, Any] = {
     "moments": Moments,
     "openai_captioner": OpenaiCaptioner,
     "transformers_captioner": TransformersCaptioner,
+    "diffusers_styler": DiffusersStyler,
 }
 SERVES: dict[str, tuple[str, ...]] = {
     "quality": ("nima", "cnniqa"),
@@ -49,7 +51,7 @@ SERVES: dict[str, tuple[str, ...]] = {
     "contour": ("photosketch", "tinymap"),
     "style_transfer": ("ghiasi", "moments"),
     "captioner": ("openai_captioner", "transformers_captioner"),
-    "styler": (),
+    "styler": ("diffusers_styler",),
 }
 WITHOUT_FILE = ("moments",)  # networks that have no weights
 _REASON_LENGTH = 200

@@ -3,20 +3,17 @@
 Style transfer: style and content are given, the caption is not; what is wanted follows from the
 content alone. Styled generation: style and caption are given; the target is a content picture whose
 caption is the prompt, restyled (a departure: the paper tunes a StyleDrop model for each of 100K
-styles). Both are filtered by the image-text network (FACTS 5, 108).
+styles), or what a styler paints of the caption, where the model set has one. Both are filtered by
+the image-text network (FACTS 5, 108).
 """
 
 import dataclasses
 import functools
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
-import cv2
 import numpy as np
 
-from instruct_imagen_data import images, keys, schema, tasks
-from instruct_imagen_data.annotators.roles import Filters
-from instruct_imagen_data.annotators.styles import at_strength
+from instruct_imagen_data import images, keys, tasks
 from instruct_imagen_data.schema import Check, Derived, Encoded, Reference, RejectRow, Slot
 from instruct_imagen_data.stages.blocks import Reject, sift
 from instruct_imagen_data.stages.carried import Carried
@@ -25,67 +22,34 @@ from instruct_imagen_data.stages.derived import (
     Networks,
     SourceBlock,
     Target,
-    Terms,
     made,
     similarity_check,
     target_of,
 )
 from instruct_imagen_data.stages.pairs import Pairs
-from instruct_imagen_data.stages.pictures import open_pair, start_of
+from instruct_imagen_data.stages.pictures import start_of
+from instruct_imagen_data.stages.restyle.paint import (
+    ROLES,
+    STYLED,
+    STYLER,
+    TRANSFER,
+    Recipe,
+    Style,
+    generate,
+    paint,
+    roles_of,
+    style_of,
+)
 
-ROLES = ("style_transfer", "image_text")
-TRANSFER, STYLED = "style_transfer", "styled"
+__all__ = ["ROLES", "STYLED", "TRANSFER", "Recipe", "restyle_block", "roles_of"]
+
 UNNAMED = "style"  # what stands beside the marker of a style without a name
 CONTENT = "content image"
 
 
-@dataclasses.dataclass(frozen=True)
-class Recipe:
-    """How the rows of a dataset are made.
-
-    Attributes:
-      dataset: TRANSFER or STYLED.
-      stage: Name for reject rows.
-      filters: Cosines to filter by.
-      style_share: Share of each style's pictures that is kept: those most like it (FACTS 5).
-      strength: Of the style: 0 leaves the content as it is, 1 is all of the style (FACTS 64).
-      terms: What a row must fulfil.
-      limits: What a style picture must be.
-      side: Shorter side of targets and references, in pixels.
-    """
-
-    dataset: str
-    stage: str
-    filters: Filters
-    style_share: float
-    strength: float
-    terms: Terms
-    limits: images.Limits
-    side: int
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Style:
-    """A style picture.
-
-    Attributes:
-      image: What is known of it.
-      target: As stored.
-      vector: float32 [d], unit length.
-      code: What the style network makes of it.
-      facts: What its folder says.
-    """
-
-    image: schema.Image
-    target: Target
-    vector: np.ndarray
-    code: np.ndarray
-    facts: Mapping[str, str]
-
-
 @dataclasses.dataclass(frozen=True, slots=True)
 class Restyled:
-    """A content picture in a style.
+    """A content picture, or what its caption says, in a style.
 
     Attributes:
       content: As the corpus has it.
@@ -104,50 +68,18 @@ class Restyled:
     rank: float
 
 
-def style_of(pairs: Pairs, networks: Networks, recipe: Recipe) -> Style:
-    """The style of some pairs, decoded and coded.
-
-    Raises:
-      Reject: `licence`, `empty_image` or one of images.REASONS.
-    """
-    recipe.terms.licence([pairs.style.licence])
-    image, picture = open_pair(pairs.style, recipe.limits)
-    target = target_of(picture, recipe.side)
-    clip, painter = networks.by_role["image_text"], networks.by_role["style_transfer"]
-    (vector,) = clip.images([clip.prepare(target.rgb)])
-    (code,) = painter.codes([painter.prepare_style(picture.rgb)])
-    return Style(image, target, vector, code, pairs.facts)
-
-
-def paint(
-    contents: Sequence[np.ndarray], style: Style, painter: Any, strength: float, side: int
-) -> list[np.ndarray]:
-    """Pictures uint8 [h, w, 3] in a style, of their own sizes."""
-    prepared = [painter.prepare_content(rgb, side) for rgb in contents]
-    codes = np.repeat(style.code[None], len(prepared), axis=0)
-    if strength < 1:
-        codes = at_strength(painter.content_codes(prepared), codes, strength)
-    painted = painter(prepared, codes)
-    return [_like(one, rgb) for one, rgb in zip(painted, contents, strict=True)]
-
-
-def _like(painted: np.ndarray, rgb: np.ndarray) -> np.ndarray:
-    """A picture at the size of another: networks round sides to their strides."""
-    if painted.shape == rgb.shape:
-        return painted
-    height, width = rgb.shape[:2]
-    resized: np.ndarray = cv2.resize(painted, (width, height), interpolation=cv2.INTER_AREA)
-    return resized
-
-
 def restyle(
     contents: Sequence[Carried], style: Style, networks: Networks, recipe: Recipe
 ) -> list[Restyled]:
     """Contents in a style, measured against it."""
-    clip, painter = networks.by_role["image_text"], networks.by_role["style_transfer"]
+    clip, styler = networks.by_role["image_text"], networks.by_role.get(STYLER)
     read = [images.read(one.image.image.bytes, images.STORED) for one in contents]
     before = [target_of(picture, recipe.side) for picture in read]
-    painted = paint([one.rgb for one in before], style, painter, recipe.strength, recipe.side)
+    if styler is None:
+        painter, rgbs = networks.by_role["style_transfer"], [one.rgb for one in before]
+        painted = paint(rgbs, style, painter, recipe.strength, recipe.side)
+    else:
+        painted = generate(contents, style, styler, recipe)
     encoded = [images.encode_jpeg(rgb) for rgb in painted]
     after = [Target(images.read(data, images.STORED).rgb, data) for data in encoded]
     vectors = clip.images([clip.prepare(one.rgb) for one in after])
@@ -195,7 +127,7 @@ def example(one: Restyled, style: Style, recipe: Recipe, licence: str) -> Derive
     """The row of one restyled picture.
 
     Args:
-      licence: Of the style network.
+      licence: Of the network that painted it.
 
     Raises:
       Reject: `copy`, `style_rank`, `caption`, `check` or `licence`.
@@ -255,7 +187,7 @@ def _rows_of(
 
     contents, unlicensed = sift(pairs.contents, licensed, refuse)
     results = restyle(contents, style, networks, recipe) if contents else []
-    licence = networks.licences["style_transfer"]
+    licence = networks.licences[STYLER if STYLER in networks.by_role else "style_transfer"]
     make = functools.partial(example, style=style, recipe=recipe, licence=licence)
     rows, unfit = sift(results, make, lambda one, reject: refuse(one.content, reject))
     return rows, [*unlicensed, *unfit]
