@@ -1,5 +1,6 @@
 """Beam's side of a job: its flags, which runner, how a run is waited for, what its errors mean."""
 
+import _thread
 import builtins
 import contextlib
 import io
@@ -118,6 +119,7 @@ def _quiet_teardown() -> Iterator[None]:
     """Keeps to itself what Beam's generators and threads raise while an interrupt ends them.
 
     It can reach nobody, so Python would print it, with a traceback: now, or when the process ends.
+    An interrupt that was lost so is raised again, where it can end the run.
     """
     hook = sys.unraisablehook
     sys.unraisablehook = _ignore
@@ -131,8 +133,9 @@ def _quiet_teardown() -> Iterator[None]:
     sys.unraisablehook = hook
 
 
-def _ignore(_: "sys.UnraisableHookArgs") -> None:
-    pass
+def _ignore(lost: "sys.UnraisableHookArgs") -> None:
+    if lost.exc_type is KeyboardInterrupt:
+        _thread.interrupt_main()
 
 
 def run(pipeline: beam.Pipeline) -> None:

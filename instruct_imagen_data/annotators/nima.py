@@ -31,7 +31,7 @@ _KERAS_SUFFIXES = (".hdf5", ".h5")
 class Nima:
     """Scores pictures from 1 to 10, higher is better."""
 
-    def __init__(self, network: "torch.nn.Module", config: Mapping[str, Any], dtype: Any) -> None:
+    def __init__(self, network: Any, config: Mapping[str, Any], dtype: Any) -> None:
         import torch
 
         self._network = network
@@ -67,10 +67,12 @@ class Nima:
             state = {name: torch.from_numpy(v) for name, v in read_mobilenet(weights).items()}
         else:
             state = load_file(weights)
-        network = build(config)
+        network: Any = build(config)
         network.load_state_dict(state, strict=True)
         dtype = dtype_of(precision)
         network.eval().to(device, dtype).to(memory_format=torch.channels_last)
+        # In bf16 the last sums alone would turn the order of pictures that are about as good.
+        network.get_classifier().float()
         return cls(network, config, dtype)
 
     def prepare(self, rgb: np.ndarray) -> np.ndarray:
@@ -89,8 +91,12 @@ class Nima:
         with torch.inference_mode():
             # [n, 3, side, side] by strides alone: rows of RGB are what channels-last means
             pixels = torch.from_numpy(np.stack(batch)).to(self._device).permute(0, 3, 1, 2)
-            logits = self._network(((pixels / 255 - self._mean) / self._std).to(self._dtype))
-            distribution: np.ndarray = logits.float().softmax(dim=1).cpu().numpy()
+            maps = self._network.forward_features(
+                ((pixels / 255 - self._mean) / self._std).to(self._dtype)
+            )
+            features = self._network.forward_head(maps, pre_logits=True).float()
+            logits = self._network.get_classifier()(features)
+            distribution: np.ndarray = logits.softmax(dim=1).cpu().numpy()
         return distribution
 
 

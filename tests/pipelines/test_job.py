@@ -5,6 +5,8 @@ import json
 import os
 import re
 import shutil
+import sys
+import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -291,3 +293,20 @@ def test_progress_survives_a_storage_that_does_not_answer(
     monkeypatch.setattr(storage, "list_files", fail)
     with Progress("corpus", str(tmp_path), 4):
         pass
+
+
+def test_an_interrupt_that_is_lost_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python drops what a finaliser raises; a Ctrl-C that comes then must not be lost."""
+    monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)  # put back at the end
+
+    class Interrupted:
+        def __del__(self) -> None:
+            raise KeyboardInterrupt
+
+    def run() -> None:
+        with runners._quiet_teardown():
+            Interrupted()
+            time.sleep(5)
+
+    with pytest.raises(KeyboardInterrupt):
+        run()
