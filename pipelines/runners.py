@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from typing import TextIO
 
@@ -20,6 +21,7 @@ from instruct_imagen_data import storage
 from instruct_imagen_data.errors import UsageError
 
 _LOCAL = ("", "FnApiRunner", "DirectRunner")
+_AGAIN_SECONDS = 0.05  # after which an interrupt that was lost is raised again
 _TRACEBACKS = (
     "common",
     "worker.sdk_worker",
@@ -134,8 +136,10 @@ def _quiet_teardown() -> Iterator[None]:
 
 
 def _ignore(lost: "sys.UnraisableHookArgs") -> None:
-    if lost.exc_type is KeyboardInterrupt:
-        _thread.interrupt_main()
+    if lost.exc_type is KeyboardInterrupt:  # here it would be lost once more
+        again = threading.Timer(_AGAIN_SECONDS, _thread.interrupt_main)
+        again.daemon = True
+        again.start()
 
 
 def run(pipeline: beam.Pipeline) -> None:
