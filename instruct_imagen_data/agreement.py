@@ -80,6 +80,10 @@ def _distance_to(lines: np.ndarray) -> np.ndarray:
 
 def _ranks(values: np.ndarray) -> np.ndarray:
     """float64 [n]: ranks from 1, equal values share the mean of theirs."""
+    if values.dtype == np.uint8:  # maps: counting is many times faster than sorting
+        levels = np.bincount(values.ravel(), minlength=256)
+        of_level: np.ndarray = (np.cumsum(levels) - (levels - 1) / 2)[values.ravel()]
+        return of_level
     _, which, counts = np.unique(values.ravel(), return_inverse=True, return_counts=True)
     ranks: np.ndarray = (np.cumsum(counts) - (counts - 1) / 2)[which]
     return ranks
