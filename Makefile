@@ -14,7 +14,7 @@ help:
 	@echo "make demo   plant a small web, build corpus, neighbourhoods and examples, end in a report"
 	@echo "make test   the quick tests"
 	@echo "make check  what CI runs: ruff, mypy, all tests"
-	@echo "make bench  the jobs against plain loops and plain FAISS, side by side (about an hour)"
+	@echo "make bench  the jobs against plain loops and plain FAISS, side by side"
 	@echo "make venv   the environment alone"
 	@echo "make clean  remove the demo's output and caches (not .venv)"
 

@@ -62,6 +62,10 @@ config = {{ architecture = "ViT-B-32" }}
 cosine = 0.95
 confirm_cosine = 0.9
 phash_bits = 54
+[filters]
+subject = [0.82, 0.98]
+caption = 0.2
+copy = 0.9
 [[domain]]
 name = "animals"
 sentences = ["a photo of an animal"]

@@ -23,11 +23,18 @@ def flag(name: str) -> str:
 
 
 def _help(options: type) -> tuple[str, dict[str, str]]:
-    """(description, field -> help) from a docstring with an `Attributes:` section."""
+    """(description, field -> help) from docstrings with an `Attributes:` section.
+
+    Fields are in the order in which they are shown: a class's own, then those it inherits, whose
+    help it may put anew.
+    """
+    told: dict[str, str] = {}
+    for one in options.__mro__:
+        for field in docstring_parser.parse(vars(one).get("__doc__") or "").params:
+            told.setdefault(field.arg_name, field.description or "")
     parsed = docstring_parser.parse(options.__doc__ or "")
     lines = [parsed.short_description or "", parsed.long_description or ""]
-    fields = {one.arg_name: one.description or "" for one in parsed.params}
-    return "\n\n".join(filter(None, lines)), fields
+    return "\n\n".join(filter(None, lines)), told
 
 
 def parser_of(verb: str, options: type, positional: Iterable[str] = ()) -> ArgumentParser:
@@ -40,7 +47,8 @@ def parser_of(verb: str, options: type, positional: Iterable[str] = ()) -> Argum
         allow_abbrev=False,
         exit_on_error=False,
     )
-    for field in dataclasses.fields(options):
+    shown = list(texts)
+    for field in sorted(dataclasses.fields(options), key=lambda field: shown.index(field.name)):
         needed = field.default is dataclasses.MISSING
         given: dict[str, Any] = {"help": texts[field.name]}
         if field.name in positional:

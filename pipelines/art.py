@@ -17,8 +17,8 @@ from pipelines import derivation, job
 VERB = "art"
 
 
-@dataclasses.dataclass(frozen=True)
-class Options:
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Options(derivation.FolderOptions):
     """Makes text-to-image examples of paintings, whose captions name style and artist.
 
     They land in OUTPUT/wikiart. Whole artists are held out as validation, before anything is made.
@@ -28,35 +28,15 @@ class Options:
             lists of such files, or any folder whose metadata.jsonl states file_name, style, artist
             and title. A caption is its `text`, a .txt beside the picture, the
             model set's captioner's, or else the title.
-        output: Directory that holds a folder a dataset.
-        models: Model set whose image-text network checks the captions.
         art_licence: Licence of the paintings, where the folder states none.
-        size: Shorter side of targets, in pixels; nothing is cropped or enlarged.
-        min_side: Reject pictures with a side shorter than so many pixels.
         validation_share: Share of the artists that are held out.
         min_check: Cosine of the target and its caption below which a row is rejected.
-        licences: all, or commercial: reject rows not known to allow commercial use.
-        precision: auto, fp32, bf16 or fp16; auto takes what pays on this device.
-        device: cpu or cuda.
-        max_reject_rate: Share of rejects above which the job fails, after all is written.
-        overwrite: Replace outputs of other options.
-        plan: Print what would be done, and stop.
     """
 
     art: str
-    output: str
-    models: str = "paper"
     art_licence: str = ""
-    size: int = 256
-    min_side: int = 64
     validation_share: float = 0.05
     min_check: float = 0.0
-    licences: str = "all"
-    precision: str = "auto"
-    device: str = "cpu"
-    max_reject_rate: float = 1.0
-    overwrite: bool = False
-    plan: bool = False
 
 
 def roles(options: Options) -> derivation.Roles:

@@ -18,8 +18,8 @@ DATASETS = ("depth_webli", "mask_webli", "edge_webli")
 ROLES = {name: control.ROLES[name] for name in DATASETS}
 
 
-@dataclasses.dataclass(frozen=True)
-class Options:
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Options(derivation.Options):
     """Makes control examples: a picture, its caption, and its depth map, object mask or edges.
 
     Each lands in OUTPUT/depth_webli, OUTPUT/mask_webli and OUTPUT/edge_webli, with _rejects/ of its
@@ -27,34 +27,16 @@ class Options:
 
     Attributes:
         corpus: Directory that `instruct-imagen corpus` filled.
-        output: Directory that holds a folder a dataset.
         neighbourhoods: What `instruct-imagen neighbours` made of the corpus; found beside it.
-        models: Model set with the roles depth, mask and edge; the corpus' own by default.
         only: Datasets to make, with commas between; all three by default.
-        size: Shorter side of targets and maps, in pixels; nothing is cropped or enlarged.
         min_check: Agreement of the target with its condition, 0 to 1, below which a row is
             rejected.
-        licences: all, or commercial: reject rows not known to allow commercial use.
-        precision: auto, fp32, bf16 or fp16; auto takes what pays on this device.
-        device: cpu or cuda.
-        max_reject_rate: Share of rejects above which the job fails, after all is written.
-        overwrite: Replace outputs of other options.
-        plan: Print what would be done, and stop.
     """
 
     corpus: str
-    output: str
     neighbourhoods: str = ""
-    models: str = ""
     only: str = ""
-    size: int = 256
     min_check: float = 0.5
-    licences: str = "all"
-    precision: str = "auto"
-    device: str = "cpu"
-    max_reject_rate: float = 1.0
-    overwrite: bool = False
-    plan: bool = False
 
 
 def roles(options: Options) -> derivation.Roles:

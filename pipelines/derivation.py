@@ -18,6 +18,48 @@ from pipelines import job
 Roles = Mapping[str, tuple[str, ...]]  # dataset -> roles of the networks it is made with
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Options:
+    """What every job that derives datasets is told.
+
+    Attributes:
+        output: Directory that holds a folder a dataset.
+        models: Model set; the corpus' own by default, paper where there is none.
+        size: Shorter side of targets and references, in pixels; nothing is cropped or enlarged.
+        min_check: Least value of a row's worst check, 0 to 1.
+        licences: all, or commercial: reject rows not known to allow commercial use.
+        precision: auto, fp32, bf16 or fp16; auto takes what pays on this device.
+        device: cpu or cuda.
+        max_reject_rate: Share of rejects above which the job fails, after all is written.
+        overwrite: Replace outputs of other options.
+        plan: Print what would be done, and stop.
+    """
+
+    output: str
+    models: str = ""
+    size: int = 256
+    min_check: float = 0.0
+    licences: str = "all"
+    precision: str = "auto"
+    device: str = "cpu"
+    max_reject_rate: float = 1.0
+    overwrite: bool = False
+    plan: bool = False
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FolderOptions(Options):
+    """What a job that reads a source folder is told, too.
+
+    Attributes:
+        min_side: Reject pictures of the folder with a side shorter than so many pixels.
+        validation_share: Share of the folder's groups that are held out.
+    """
+
+    min_side: int = 64
+    validation_share: float = 0.01
+
+
 @dataclasses.dataclass(frozen=True)
 class Derivation:
     """Datasets to derive, and with which networks.
@@ -32,7 +74,7 @@ class Derivation:
     """
 
     verb: str
-    options: Any
+    options: Options
     roles: Roles
     models: model_set.ModelSet
     setup: Setup
@@ -110,12 +152,16 @@ def hindrance(models: model_set.ModelSet, roles: Sequence[str], allowed: str) ->
 
 
 def resolve(
-    verb: str, options: Any, roles: Roles, default_models: str = "", *, captions: bool = False
+    verb: str,
+    options: Options,
+    roles: Roles,
+    default_models: str = "paper",
+    *,
+    captions: bool = False,
 ) -> Derivation:
     """Options as what the datasets are made with.
 
     Args:
-      options: With output, models, precision, device, licences, min_check and max_reject_rate.
       roles: Dataset to the roles it needs, for the datasets that are wanted.
       default_models: Model set where the options name none.
       captions: Whether pictures may lack a caption, which the set's captioner then gives.

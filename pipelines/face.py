@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import apache_beam as beam
 from apache_beam.pvalue import PCollection
 
-from instruct_imagen_data import images
+from instruct_imagen_data import command_line, images
 from instruct_imagen_data.errors import UsageError
 from instruct_imagen_data.sources.layouts import Source
 from instruct_imagen_data.stages import subject
@@ -17,74 +17,52 @@ from instruct_imagen_data.stages.opened import ReadGroups, parts_of
 from pipelines import derivation, job
 
 VERB = "face"
-FOLDERS = {"celeba": "celeba", "celeba_hq": "celeba_hq"}  # dataset -> the option with its folder
+DATASETS = ("celeba", "celeba_hq")  # each has an option of its name: its folder
 
 
-@dataclasses.dataclass(frozen=True)
-class Options:
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Options(derivation.FolderOptions):
     """Makes face examples, OUTPUT/celeba and OUTPUT/celeba_hq: pictures of one person.
 
     One picture is the target, the others are references. Off unless you state that you have the
     rights: the sets are for non-commercial research, and the people in them were not asked.
 
     Attributes:
-        output: Directory that holds a folder a dataset.
         celeba: Folder with CelebA's pictures and identity_CelebA.txt. Captions come from a .txt
             beside a picture, are made of list_attr_celeba.txt, are the model set's captioner's, or
             "a photo of a person".
         celeba_hq: Folder with CelebA-HQ's pictures, CelebA-HQ-to-CelebA-mapping.txt and
             identity_CelebA.txt.
         i_have_the_rights: State that you may use these pictures of people.
-        models: Model set with its image-text network.
         only: Datasets to make, with commas between; those with a folder by default.
         celeba_licence: Licence of the pictures of both folders.
         min_group: Pictures that an identity must have, once near-copies are gone.
         max_group: Pictures that are used of an identity.
         targets: Examples of each identity, every one with another target.
-        size: Shorter side of targets and references, in pixels; nothing is cropped or enlarged.
-        min_side: Reject pictures with a side shorter than so many pixels.
-        validation_share: Share of the identities that are held out.
         min_check: Cosine of the target and its references, or of the target and its caption, below
             which a row is rejected.
-        licences: all, or commercial: reject rows not known to allow commercial use.
-        precision: auto, fp32, bf16 or fp16; auto takes what pays on this device.
-        device: cpu or cuda.
-        max_reject_rate: Share of rejects above which the job fails, after all is written.
-        overwrite: Replace outputs of other options.
-        plan: Print what would be done, and stop.
     """
 
-    output: str
     celeba: str = ""
     celeba_hq: str = ""
     i_have_the_rights: bool = False
-    models: str = "paper"
     only: str = ""
     celeba_licence: str = "CelebA, non-commercial research only"
     min_group: int = 2
     max_group: int = 10
     targets: int = 10
-    size: int = 256
-    min_side: int = 64
-    validation_share: float = 0.01
     min_check: float = 0.0
-    licences: str = "all"
-    precision: str = "auto"
-    device: str = "cpu"
-    max_reject_rate: float = 1.0
-    overwrite: bool = False
-    plan: bool = False
 
 
 def roles(options: Options) -> derivation.Roles:
     """Dataset to the networks it needs."""
-    return dict.fromkeys(FOLDERS, subject.ROLES)
+    return dict.fromkeys(DATASETS, subject.ROLES)
 
 
 def datasets(options: Options) -> list[str]:
     """The datasets that are wanted: those of --only, or else those whose folder is named."""
     wanted = derivation.chosen(options.only, roles(options))
-    named = [name for name in wanted if getattr(options, FOLDERS[name])]
+    named = [name for name in wanted if getattr(options, name)]
     return list(wanted) if options.only.strip() else named
 
 
@@ -95,20 +73,20 @@ def plan(options: Options) -> job.Plan:
       UsageError: the rights are not stated, no folder, or a value that makes no sense.
     """
     (dataset,) = datasets(options)
-    folder = getattr(options, FOLDERS[dataset])
+    folder = getattr(options, dataset)
     if not options.i_have_the_rights:
         raise UsageError(
             "faces are personal data: state by --i-have-the-rights that you may use these pictures"
         )
     if not folder:
-        raise UsageError(f"{dataset}: name its folder by --{FOLDERS[dataset].replace('_', '-')}")
+        raise UsageError(f"{dataset}: name its folder by {command_line.flag(dataset)}")
     if not 2 <= options.min_group <= options.max_group or options.targets < 1:
         raise UsageError(
             f"--min-group {options.min_group}, --max-group {options.max_group} and --targets "
             f"{options.targets}: at least 2 pictures, and one target"
         )
     source = Source(dataset, folder, options.celeba_licence)
-    made = derivation.resolve(VERB, options, {dataset: subject.ROLES}, "paper", captions=True)
+    made = derivation.resolve(VERB, options, {dataset: subject.ROLES}, captions=True)
     limits = images.Limits(min_side=options.min_side)
     rules = subject.Rules(
         options.min_group, options.max_group, options.targets, made.models.duplicates

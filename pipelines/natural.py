@@ -15,40 +15,22 @@ from pipelines import derivation, job
 VERB = "natural"
 
 
-@dataclasses.dataclass(frozen=True)
-class Options:
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Options(derivation.Options):
     """Makes text-to-image examples of a corpus' kept pictures: OUTPUT/natural.
 
     Only rows that `instruct-imagen neighbours` kept are used: good, captioned, no copies.
 
     Attributes:
         corpus: Directory that `instruct-imagen corpus` filled.
-        output: Directory that holds a folder a dataset.
         neighbourhoods: What `instruct-imagen neighbours` made of the corpus; found beside it.
-        models: Model set whose image-text network checks the captions; the corpus' own by default.
-        size: Shorter side of targets, in pixels; nothing is cropped or enlarged.
         min_check: Cosine of the target and its caption below which a row is rejected; neighbours
             has already refused what does not match.
-        licences: all, or commercial: reject rows not known to allow commercial use.
-        precision: auto, fp32, bf16 or fp16; auto takes what pays on this device.
-        device: cpu or cuda.
-        max_reject_rate: Share of rejects above which the job fails, after all is written.
-        overwrite: Replace outputs of other options.
-        plan: Print what would be done, and stop.
     """
 
     corpus: str
-    output: str
     neighbourhoods: str = ""
-    models: str = ""
-    size: int = 256
     min_check: float = 0.0
-    licences: str = "all"
-    precision: str = "auto"
-    device: str = "cpu"
-    max_reject_rate: float = 1.0
-    overwrite: bool = False
-    plan: bool = False
 
 
 def roles(options: Options) -> derivation.Roles:

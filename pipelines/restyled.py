@@ -6,7 +6,7 @@ import functools
 import apache_beam as beam
 from apache_beam.pvalue import PCollection
 
-from instruct_imagen_data import images, storage
+from instruct_imagen_data import command_line, images, storage
 from instruct_imagen_data.annotators import model_set
 from instruct_imagen_data.errors import UsageError
 from instruct_imagen_data.sources.layouts import Source
@@ -17,51 +17,29 @@ from instruct_imagen_data.stages.restyle import Recipe, restyle_block, roles_of
 from pipelines import derivation, job
 
 
-@dataclasses.dataclass(frozen=True)
-class Options:
-    """Options of both jobs.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Options(derivation.FolderOptions):
+    """What both jobs are told.
 
     Attributes:
         corpus: Directory that `instruct-imagen corpus` filled; its pictures are the contents.
         art: Folder of paintings, the styles; see `instruct-imagen art --help`.
-        output: Directory that holds a folder a dataset.
         neighbourhoods: What `instruct-imagen neighbours` made of the corpus; found beside it.
-        models: Model set with the roles style_transfer and image_text; the corpus' own by default.
         art_licence: Licence of the paintings, where the folder states none.
         per_style: Contents that each style is put on, drawn by hash.
         strength: Of the style, 0 to 1: style codes are mixed with the content's own.
         style_share: Share of each style's results that is kept: those most like the style.
-        size: Shorter side of targets and references, in pixels; nothing is cropped or enlarged.
-        min_side: Reject paintings with a side shorter than so many pixels.
         validation_share: Share of the artists that are held out.
-        min_check: Least value of a row's worst check, 0 to 1.
-        licences: all, or commercial: reject rows not known to allow commercial use.
-        precision: auto, fp32, bf16 or fp16; auto takes what pays on this device.
-        device: cpu or cuda.
-        max_reject_rate: Share of rejects above which the job fails, after all is written.
-        overwrite: Replace outputs of other options.
-        plan: Print what would be done, and stop.
     """
 
     corpus: str
     art: str
-    output: str
     neighbourhoods: str = ""
-    models: str = ""
     art_licence: str = ""
     per_style: int = 12
     strength: float = 1.0
     style_share: float = 1.0
-    size: int = 256
-    min_side: int = 64
     validation_share: float = 0.05
-    min_check: float = 0.0
-    licences: str = "all"
-    precision: str = "auto"
-    device: str = "cpu"
-    max_reject_rate: float = 1.0
-    overwrite: bool = False
-    plan: bool = False
 
 
 def plan(options: Options, verb: str, dataset: str) -> job.Plan:
@@ -74,8 +52,7 @@ def plan(options: Options, verb: str, dataset: str) -> job.Plan:
         raise UsageError(f"--per-style {options.per_style}: at least 1")
     for name in ("strength", "style_share"):
         if not 0 <= getattr(options, name) <= 1:
-            flag = f"--{name.replace('_', '-')}"
-            raise UsageError(f"{flag} {getattr(options, name)}: from 0 to 1")
+            raise UsageError(f"{command_line.flag(name)} {getattr(options, name)}: from 0 to 1")
     corpus = open_corpus(options.corpus, options.neighbourhoods)
     models = options.models or corpus.models
     roles = roles_of(dataset, model_set.load_set(models).roles)

@@ -127,12 +127,9 @@ def _quiet_teardown() -> Iterator[None]:
     sys.unraisablehook = _ignore
     try:
         yield
-    except KeyboardInterrupt:
-        raise  # the process ends: the hook stays
-    except BaseException:
-        sys.unraisablehook = hook
-        raise
-    sys.unraisablehook = hook
+    finally:
+        if not isinstance(sys.exception(), KeyboardInterrupt):  # else the process ends: it stays
+            sys.unraisablehook = hook
 
 
 def _ignore(lost: "sys.UnraisableHookArgs") -> None:

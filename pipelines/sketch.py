@@ -19,52 +19,29 @@ from pipelines import derivation, job
 VERB = "sketch"
 
 
-@dataclasses.dataclass(frozen=True)
-class Options:
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Options(derivation.FolderOptions):
     """Makes examples of a drawing, and the photo that it was drawn from: OUTPUT/sketch2image.
 
     With --sketches the drawings are those of a folder, made by people. Without it, and with
     --corpus, the model set's contour network draws what `instruct-imagen neighbours` kept.
 
     Attributes:
-        output: Directory that holds a folder a dataset.
         sketches: Folder as the Photo-Sketching release has it: image/ID.jpg, with a caption in
             image/ID.txt or of the model set's captioner, sketch-rendered/width-5/ID_01.png, and
             list/train.txt, val.txt, test.txt.
         corpus: Directory that `instruct-imagen corpus` filled.
         neighbourhoods: What `instruct-imagen neighbours` made of the corpus; found beside it.
-        models: Model set with the role edge for a folder, contour for a corpus; the corpus' own by
-            default, paper where there is none.
         sketches_licence: Licence of the folder's pictures, where it states none.
-        size: Shorter side of targets and drawings, in pixels; nothing is cropped or enlarged.
-        min_side: Reject photos with a side shorter than so many pixels.
-        validation_share: Share of the photos that are held out, where the folder has no lists.
         min_check: Agreement of the drawing with the target's edges, or of the network's drawing of
             the target with the one that is stored, 0 to 1, below which a row is rejected.
-        licences: all, or commercial: reject rows not known to allow commercial use.
-        precision: auto, fp32, bf16 or fp16; auto takes what pays on this device.
-        device: cpu or cuda.
-        max_reject_rate: Share of rejects above which the job fails, after all is written.
-        overwrite: Replace outputs of other options.
-        plan: Print what would be done, and stop.
     """
 
-    output: str
     sketches: str = ""
     corpus: str = ""
     neighbourhoods: str = ""
-    models: str = ""
     sketches_licence: str = ""
-    size: int = 256
-    min_side: int = 64
-    validation_share: float = 0.01
     min_check: float = 0.1
-    licences: str = "all"
-    precision: str = "auto"
-    device: str = "cpu"
-    max_reject_rate: float = 1.0
-    overwrite: bool = False
-    plan: bool = False
 
 
 def roles(options: Options) -> derivation.Roles:
@@ -87,7 +64,7 @@ def plan(options: Options) -> job.Plan:
 
 def _of_folder(options: Options) -> job.Plan:
     source = Source("sketches", options.sketches, options.sketches_licence)
-    made = derivation.resolve(VERB, options, roles(options), "paper", captions=True)
+    made = derivation.resolve(VERB, options, roles(options), captions=True)
     limits = images.Limits(min_side=options.min_side)
     function = functools.partial(
         sketch.sketch_block, terms=made.terms, limits=limits, side=options.size
@@ -104,7 +81,9 @@ def _of_folder(options: Options) -> job.Plan:
 def _of_corpus(options: Options) -> job.Plan:
     corpus = open_corpus(options.corpus, options.neighbourhoods)
     made = derivation.resolve(VERB, options, roles(options), corpus.models)
-    function = functools.partial(control.control_block, terms=made.terms, side=options.size)
+    function = functools.partial(
+        control.control_block, terms=made.terms, side=options.size, stage=VERB
+    )
 
     def build(root: beam.Pipeline) -> PCollection[DerivedBlock]:
         kept = root | ReadKept(corpus, options.output, made.datasets, VERB)

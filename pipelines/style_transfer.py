@@ -9,15 +9,13 @@ from pipelines import derivation, job, restyled
 VERB = "style-transfer"
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Options(restyled.Options):
-    __doc__ = (restyled.Options.__doc__ or "").replace(
-        "Options of both jobs.",
-        "Makes style transfer examples, OUTPUT/style_transfer: a painting, a picture, and the "
-        "picture in the painting's style.\n\n    Only pictures that `instruct-imagen neighbours` "
-        "kept are used; their captions are not. A result that\n    repeats the painting is "
-        "rejected.",
-    )
+    """Makes style transfer examples, OUTPUT/style_transfer: a content in the style of a painting.
+
+    Only pictures that `instruct-imagen neighbours` kept are contents; their captions are not used.
+    A result that repeats the painting is rejected.
+    """
 
 
 def roles(options: Options) -> derivation.Roles:

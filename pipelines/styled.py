@@ -10,18 +10,20 @@ from pipelines import derivation, job, restyled
 VERB = "styled"
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Options(restyled.Options):
-    __doc__ = (restyled.Options.__doc__ or "").replace(
-        "Options of both jobs.",
-        "Makes styled generation examples, OUTPUT/styled: a painting, a caption, and a picture of "
-        "the caption in the painting's style.\n\n    The picture is the caption's own, restyled: a "
-        "departure from the paper, which tunes a StyleDrop\n    model for each style. "
-        "Where the model set has a styler, that paints the caption instead.\n    "
-        "Results that no longer show their caption, or repeat the painting, are rejected.",
-    )
+    """Makes styled generation examples, OUTPUT/styled: a style, and a caption painted in it.
 
-    per_style: int = 24  # half of them are to be dropped
+    The picture is the caption's own, restyled: a departure from the paper, which tunes a StyleDrop
+    model for each style. Where the model set has a styler, that paints the caption instead. Results
+    that no longer show their caption, or repeat the painting, are rejected.
+
+    Attributes:
+        per_style: Contents that each style is put on, drawn by hash; half will be dropped.
+        style_share: Share of each style's results that is kept: those most like the style.
+    """
+
+    per_style: int = 24
     style_share: float = 0.5
 
 

@@ -20,8 +20,8 @@ VERB = "subject"
 DATASET = "suti"
 
 
-@dataclasses.dataclass(frozen=True)
-class Options:
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Options(derivation.FolderOptions):
     """Makes subject examples, OUTPUT/suti: pictures of one thing, of which one is the target.
 
     With --subjects the folder says which pictures show one thing. Without it, and with --corpus,
@@ -29,7 +29,6 @@ class Options:
     the model set says how much. Only pictures that `instruct-imagen neighbours` kept are used.
 
     Attributes:
-        output: Directory that holds a folder a dataset.
         subjects: Folder with a folder per subject, as DreamBooth's data set. A metadata.jsonl may
             state file_name, class_noun and text (a caption); a .txt beside a picture is a caption.
             A picture without one gets the model set's captioner's, or "a photo of a NOUN".
@@ -37,45 +36,23 @@ class Options:
         neighbourhoods: What `instruct-imagen neighbours` made of the corpus; found beside it.
         page_column: Column of the corpus' input that names the page of a picture; by default the
             folder of its URL.
-        models: Model set with its image-text network; the corpus' own by default, paper where
-            there is none.
         subjects_licence: Licence of the folder's pictures, where it states none.
         min_group: Pictures that a subject must have, once near-copies are gone.
         max_group: Pictures that are used of a subject; a page of more is no page of one thing.
         targets: Examples of each subject, every one with another target.
-        size: Shorter side of targets and references, in pixels; nothing is cropped or enlarged.
-        min_side: Reject pictures of the folder with a side shorter than so many pixels.
-        validation_share: Share of the folder's subjects that are held out.
         min_check: Cosine of the target and its references, or of the target and its caption, below
             which a row is rejected.
-        licences: all, or commercial: reject rows not known to allow commercial use.
-        precision: auto, fp32, bf16 or fp16; auto takes what pays on this device.
-        device: cpu or cuda.
-        max_reject_rate: Share of rejects above which the job fails, after all is written.
-        overwrite: Replace outputs of other options.
-        plan: Print what would be done, and stop.
     """
 
-    output: str
     subjects: str = ""
     corpus: str = ""
     neighbourhoods: str = ""
     page_column: str = ""
-    models: str = ""
     subjects_licence: str = ""
     min_group: int = 3
     max_group: int = 10
     targets: int = 1
-    size: int = 256
-    min_side: int = 64
-    validation_share: float = 0.01
     min_check: float = 0.0
-    licences: str = "all"
-    precision: str = "auto"
-    device: str = "cpu"
-    max_reject_rate: float = 1.0
-    overwrite: bool = False
-    plan: bool = False
 
 
 def roles(options: Options) -> derivation.Roles:
@@ -115,7 +92,7 @@ def _recipe(options: Options, made: derivation.Derivation, *, mined: bool) -> su
 
 def _of_folder(options: Options) -> job.Plan:
     source = Source("subjects", options.subjects, options.subjects_licence)
-    made = derivation.resolve(VERB, options, roles(options), "paper", captions=True)
+    made = derivation.resolve(VERB, options, roles(options), captions=True)
     limits = images.Limits(min_side=options.min_side)
     recipe = _recipe(options, made, mined=False)
     function = functools.partial(subject.folder_block, recipe=recipe, limits=limits)

@@ -103,7 +103,7 @@ class Duplicates:
 
 @dataclasses.dataclass(frozen=True)
 class Filters:
-    """Cosines of the image-text network that stage 2 filters by; the defaults are for ViT-L/14.
+    """Cosines of the image-text network that stage 2 filters by.
 
     Attributes:
         subject_low: Least mean cosine of the pictures of a page that show one subject (FACTS 56),
@@ -112,10 +112,10 @@ class Filters:
         copy: Greatest cosine of a styled picture and its style: above it, it repeats that picture.
     """
 
-    subject_low: float = 0.82
-    subject_high: float = 0.98
-    caption: float = 0.2
-    copy: float = 0.9
+    subject_low: float
+    subject_high: float
+    caption: float
+    copy: float
 
 
 @dataclasses.dataclass(frozen=True)

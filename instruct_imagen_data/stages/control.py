@@ -205,9 +205,9 @@ def _licensed(row: Kept, terms: Terms) -> Kept:
     return row
 
 
-def _describe(row: Kept | Seen, reject: Reject) -> schema.RejectRow:
+def _describe(row: Kept | Seen, reject: Reject, stage: str) -> schema.RejectRow:
     kept = row.kept if isinstance(row, Seen) else row
-    return describe(kept.image, reject, STAGE)
+    return describe(kept.image, reject, stage)
 
 
 def _shape(row: Kept) -> tuple[float, str]:
@@ -215,14 +215,15 @@ def _shape(row: Kept) -> tuple[float, str]:
 
 
 def control_block(
-    block: SourceBlock, networks: Networks, *, terms: Terms, side: int
+    block: SourceBlock, networks: Networks, *, terms: Terms, side: int, stage: str = STAGE
 ) -> dict[str, Made]:
     """Kept pictures in; rows and rejects of the control datasets out.
 
     Pictures of like shape are looked at together, so that they share batches.
     """
     roles = [role for role in TEXTS if any(role in ROLES[name] for name in block.datasets)]
-    usable, refused = sift(block.rows, functools.partial(_licensed, terms=terms), _describe)
+    refuse = functools.partial(_describe, stage=stage)
+    usable, refused = sift(block.rows, functools.partial(_licensed, terms=terms), refuse)
     rows: dict[str, list[Derived]] = {name: [] for name in block.datasets}
     rejects = {name: list(refused) for name in block.datasets}
     together = iter(sorted(usable, key=_shape))
@@ -230,7 +231,7 @@ def control_block(
         seen = look(some, networks, roles, side)
         for name in block.datasets:
             make = functools.partial(example, dataset=name, licences=networks.licences, terms=terms)
-            kept, lost = sift(seen, make, _describe)
+            kept, lost = sift(seen, make, refuse)
             rows[name] += kept
             rejects[name] += lost
     place = {key: i for i, key in enumerate(block.keys)}

@@ -80,7 +80,7 @@ def _beside(corpus: str, parts: Mapping[str, int]) -> str:
     """The one folder beside a corpus that holds `neighbours` of it."""
     found = []
     for folder in storage.list_folders(storage.parent(corpus)):
-        if storage.exists(storage.join(folder, shards.JOB)):
+        if storage.find(storage.join(folder, shards.JOB)):
             job = shards.read_job(folder)
             if job and job["job"] == "neighbours" and job["inputs"] == parts:
                 found.append(folder)

@@ -13,6 +13,7 @@ from typing import Any
 import apache_beam as beam
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from apache_beam.pvalue import PBegin, PCollection
 
 from instruct_imagen_data import keys, runs, schema, shards
@@ -122,7 +123,7 @@ class DrawPairs(beam.PTransform):
         listing = self.pairing.styles.check(digest)
         contents = pa.concat_tables(found).sort_by("key").combine_chunks()
         of_split = {
-            split: np.flatnonzero(pa.compute.equal(contents["split"], split).to_numpy())
+            split: np.flatnonzero(pc.equal(contents["split"], split).to_numpy())
             for split in ("train", "validation")
         }
         pairs: dict[str, list[Any]] = {name: [] for name in ("content", "group", "number", "block")}

@@ -45,17 +45,15 @@ class Photo:
       opened: The photo and its drawings, as read.
       image: What is known of the photo.
       target: As stored.
-      edges: What the edge network sees in the target.
     """
 
     opened: Opened
     image: schema.Image
     target: Target
-    edges: Map
 
 
 def photo_of(opened: Opened, terms: Terms, limits: images.Limits, side: int) -> Photo:
-    """The photo of a group, decoded; its edges are found later.
+    """The photo of a group, decoded.
 
     Raises:
       Reject: `no_photo`, `no_drawing`, `licence` or one of images.REASONS.
@@ -67,7 +65,7 @@ def photo_of(opened: Opened, terms: Terms, limits: images.Limits, side: int) -> 
         raise Reject("no_drawing")
     terms.licence([first.licence])
     image, picture = open_pair(first, limits)
-    return Photo(opened, image, target_of(picture, side), Map(np.zeros((1, 1), np.uint8)))
+    return Photo(opened, image, target_of(picture, side))
 
 
 def lines_of(rgb: np.ndarray, width: int, height: int) -> np.ndarray:
@@ -87,12 +85,13 @@ def lines_of(rgb: np.ndarray, width: int, height: int) -> np.ndarray:
 
 
 def example(
-    drawing: RawPair, photo: Photo, terms: Terms, limits: images.Limits, licence: str
+    drawing: RawPair, photo: Photo, edges: Map, terms: Terms, limits: images.Limits, licence: str
 ) -> Derived:
     """The row of one drawing.
 
     Args:
-      licence: Of the edge network.
+      edges: What the edge network sees in the photo as target.
+      licence: Of that network.
 
     Raises:
       Reject: `misaligned`, `licence`, `check` or one of images.REASONS.
@@ -102,7 +101,7 @@ def example(
     key = keys.derived_key(DATASET, sources)
     height, width = photo.target.rgb.shape[:2]
     lines = lines_of(picture.rgb, width, height)
-    seen = maps.to_size(photo.edges.pixels, width, height)
+    seen = maps.to_size(edges.pixels, width, height)
     agreed = agreement.edge_f1(lines, seen, TOLERANCE)
     drawn = Encoded(images.encode_png(lines), f"{key[:16]}.sketch.png")
     return Derived(
@@ -141,9 +140,8 @@ def sketch_block(
     edges = edge([edge.prepare(photo.target.rgb) for photo in photos])
     for photo, seen in zip(photos, edges, strict=True):
         make = functools.partial(
-            example, photo=dataclasses.replace(photo, edges=seen), terms=terms, limits=limits,
-            licence=licence,
-        )  # fmt: skip
+            example, photo=photo, edges=seen, terms=terms, limits=limits, licence=licence
+        )
         made_of, refused = sift(photo.opened.pairs[1:], make, _refuse_pair)
         rows += made_of
         rejects += refused
@@ -154,12 +152,12 @@ def sketch_block(
 
 def _captioned(photos: list[Photo], networks: Networks) -> tuple[list[Photo], list[RejectRow]]:
     """(photos with their captions, a reject for each picture of a photo that has none)."""
-    images = with_captions(
+    told = with_captions(
         [one.image for one in photos], [one.target.rgb for one in photos], networks
     )
     kept: list[Photo] = []
     rejects: list[RejectRow] = []
-    for photo, image in zip(photos, images, strict=True):
+    for photo, image in zip(photos, told, strict=True):
         if image.caption:
             kept.append(dataclasses.replace(photo, image=image))
         else:

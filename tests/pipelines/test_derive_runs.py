@@ -17,7 +17,7 @@ Shell = Callable[..., subprocess.Popen[str]]
 Tree = Callable[[Path], dict[str, str]]
 KILLS = 10
 # One of each way that pictures come together: kept rows, folders, groups, pages, pairs.
-ONLY = ("wikiart", "depth_webli", "sketch2image", "style_transfer")
+ONLY = ("wikiart", "depth_webli", "sketch2image", "suti", "style_transfer")
 LOOPBACK = "--environment_type=LOOPBACK"
 
 

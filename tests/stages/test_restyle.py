@@ -16,7 +16,7 @@ from instruct_imagen_data.stages.derived import Networks, SourceBlock, Target, T
 from instruct_imagen_data.stages.pairs import Pairs
 from instruct_imagen_data.stages.restyle import Recipe, Restyled, check_filters, restyle_block
 
-FILTERS = Filters(caption=0.3, copy=0.8)
+FILTERS = Filters(0.0, 1.0, caption=0.3, copy=0.8)
 
 
 def recipe(dataset: str, **changes: Any) -> Recipe:
@@ -125,7 +125,7 @@ def painting(level: int, licence: str = "CC0") -> RawPair:
 
 @pytest.mark.parametrize("strength", [0.0, 0.25, 1.0])
 def test_strength_lies_between_the_codes(strength: float) -> None:
-    given = recipe("style_transfer", strength=strength, filters=Filters(copy=2.0))
+    given = recipe("style_transfer", strength=strength, filters=Filters(0.0, 1.0, 0.2, copy=2.0))
     levels = [20, 60, 100]
     contents = [content(i, level) for i, level in enumerate(levels)]
     found = restyle_block(block(given, contents, painting(200)), NETWORKS, recipe=given)
@@ -146,7 +146,9 @@ def test_strength_lies_between_the_codes(strength: float) -> None:
 @pytest.mark.parametrize(("count", "share", "kept"), [(8, 0.5, 4), (5, 0.5, 3), (3, 0.0, 0)])
 def test_the_most_similar_share_is_kept(count: int, share: float, kept: int) -> None:
     """Without strength a content is as like the style as its level is."""
-    given = recipe("style_transfer", strength=0.0, style_share=share, filters=Filters(copy=2.0))
+    given = recipe(
+        "style_transfer", strength=0.0, style_share=share, filters=Filters(0.0, 1.0, 0.2, copy=2.0)
+    )
     levels = [(37 * i) % 150 for i in range(count)]
     contents = [content(i, level) for i, level in enumerate(levels)]
     found = restyle_block(block(given, contents, painting(200)), NETWORKS, recipe=given)
@@ -161,7 +163,7 @@ def test_captions_are_compared_and_kept_for_styled_alone() -> None:
     levels = {0: 3, 200: 190, 90: 92}  # number in the caption -> level; 200 is the style's own
     contents = [content(number, level) for number, level in levels.items()]
     for dataset, captions in (("styled", ["picture 90"]), ("style_transfer", [""] * 2)):
-        given = recipe(dataset, strength=0.0, filters=Filters(caption=0.99, copy=0.97))
+        given = recipe(dataset, strength=0.0, filters=Filters(0.0, 1.0, caption=0.99, copy=0.97))
         found = restyle_block(block(given, contents, painting(200)), NETWORKS, recipe=given)[
             dataset
         ]
@@ -171,7 +173,9 @@ def test_captions_are_compared_and_kept_for_styled_alone() -> None:
 
 
 def test_reasons_of_pairs_that_give_nothing() -> None:
-    given = recipe("styled", terms=Terms("commercial"), filters=Filters(caption=-1, copy=2.0))
+    given = recipe(
+        "styled", terms=Terms("commercial"), filters=Filters(0.0, 1.0, caption=-1, copy=2.0)
+    )
     contents = [content(1, licence="?"), content(2)]
     good = restyle_block(block(given, contents, painting(9)), NETWORKS, recipe=given)["styled"]
     (row,) = good.rows.to_pylist()

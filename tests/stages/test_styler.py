@@ -17,7 +17,9 @@ from instruct_imagen_data.stages.pictures import key_of, open_pair
 from instruct_imagen_data.stages.restyle import STYLED, Recipe, restyle_block, roles_of
 
 LIMITS = images.Limits(min_side=16)
-RECIPE = Recipe(STYLED, "styled", Filters(caption=-1.0, copy=2.0), 1.0, 1.0, Terms(), LIMITS, 48)
+RECIPE = Recipe(
+    STYLED, "styled", Filters(0.0, 1.0, caption=-1.0, copy=2.0), 1.0, 1.0, Terms(), LIMITS, 48
+)
 
 
 class Grey:
@@ -96,7 +98,7 @@ def test_filters_reject_as_before(pairs: Pairs) -> None:
     rows, rejects = made(pairs, Styler(), half)
     assert len(rows) == 2
     assert [one["reason"] for one in rejects] == ["style_rank"]
-    strict = dataclasses.replace(RECIPE, filters=Filters(caption=1.01, copy=2.0))
+    strict = dataclasses.replace(RECIPE, filters=Filters(0.0, 1.0, caption=1.01, copy=2.0))
     assert {one["reason"] for one in made(pairs, Styler(), strict)[1]} == {"caption"}
 
 

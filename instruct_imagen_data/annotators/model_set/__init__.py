@@ -3,7 +3,7 @@
 In a `config` table a text that starts with "./" is a path beside the file. `weights` is a path
 beside the file too; where a `url` is given, it is a name in the cache folder, fetched on first
 use. Every key is needed, and an unknown one is an error; roles that a corpus does without
-(`roles.OPTIONAL`) may be left out, and so may [filters], whose defaults are for CLIP ViT-L/14.
+(`roles.OPTIONAL`) may be left out.
 """
 
 from instruct_imagen_data.annotators.model_set.networks import (

@@ -50,7 +50,7 @@ def load_set(name_or_path: str) -> ModelSet:
         quality=_quality(table.table("quality")),
         image_text=_image_text(table.table("image_text")),
         duplicates=_duplicates(table.table("duplicates")),
-        filters=_filters(table.table("filters")) if "filters" in table else Filters(),
+        filters=_filters(table.table("filters")),
         domains=tuple(_domain(each) for each in table.tables("domain")),
         rejects=tuple(_domain(each) for each in table.tables("reject")),
         **{name: _role(table.table(name)) for name in OPTIONAL if name in table},
