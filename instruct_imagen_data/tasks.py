@@ -38,6 +38,8 @@ class Dataset:
         category take its share.
       ratio: Share of stage 2's draws (Table 1).
       paper_examples: Examples that the paper's dataset holds (Table 1).
+      slots: Texts beside the caption that its rows may hold; a template that needs one is drawn
+        for rows that have it.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Dataset:
     category: str
     ratio: float
     paper_examples: int
+    slots: tuple[str, ...] = ()
 
 
 Named = TypeVar("Named", Task, Dataset)
@@ -67,10 +70,11 @@ TASKS = _by_name(
         Task("style_transfer", ("style", "content"), captioned=False),
     )
 )
+_PAINTED = ("style", "artist")  # of a painting, as far as its folder says
 DATASETS = _by_name(
     (
         Dataset("natural", "text_to_image", "text", 0.15, 5_000_000),
-        Dataset("wikiart", "text_to_image", "text", 0.05, 100_000),
+        Dataset("wikiart", "text_to_image", "text", 0.05, 100_000, _PAINTED),
         Dataset("depth_webli", "depth_to_image", "control", 0.06, 5_700_000),
         Dataset("mask_webli", "mask_to_image", "control", 0.06, 5_700_000),
         Dataset("edge_webli", "edge_to_image", "control", 0.06, 5_700_000),
@@ -78,7 +82,7 @@ DATASETS = _by_name(
         Dataset("suti", "subject_to_image", "subject", 0.30, 750_000),
         Dataset("celeba", "face_to_image", "subject", 0.05, 100_000),
         Dataset("celeba_hq", "face_to_image", "subject", 0.05, 100_000),
-        Dataset("styled", "styled_generation", "styled", 0.10, 100_000),
-        Dataset("style_transfer", "style_transfer", "transfer", 0.10, 1_000_000),
+        Dataset("styled", "styled_generation", "styled", 0.10, 100_000, _PAINTED),
+        Dataset("style_transfer", "style_transfer", "transfer", 0.10, 1_000_000, _PAINTED),
     )
 )

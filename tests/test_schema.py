@@ -13,7 +13,7 @@ from instruct_imagen_data.errors import SchemaMismatch
 GOLDEN = Path(__file__).parent / "data" / "schemas.txt"
 RECORDS = (
     schema.RawPair, schema.Image, schema.Score, schema.RejectRow, schema.Verdict,
-    schema.Neighbourhood, schema.Derived,
+    schema.Neighbourhood, schema.Derived, schema.Example,
 )  # fmt: skip
 
 

@@ -247,3 +247,24 @@ class Derived:
     licence: str  # of all its parents and of the networks that made it: keys.join_licences
     sources: tuple[str, ...]  # key of every parent, the target's first
     split: str  # "train" or "validation": its parents', all of one
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Example:
+    """A Derived row with an instruction: the one schema of all instruction datasets."""
+
+    key: str  # of the Derived row
+    task: str  # a name in tasks.TASKS
+    dataset: str  # a name in tasks.DATASETS
+    instruction: str  # stored text with [ref#k] markers: instructions.parse
+    template_id: str  # of the template it was rendered from
+    caption: str  # of the target; '' where the task has none
+    image: Encoded  # the target
+    width: int  # pixels, of the target
+    height: int
+    references: tuple[Reference, ...]  # by marker
+    slots: tuple[Slot, ...]  # with caption and references all that another template needs
+    checks: tuple[Check, ...]
+    licence: str
+    sources: tuple[str, ...]  # key of every parent, the target's first
+    split: str  # "train" or "validation": of the parents, and of the template
