@@ -2,7 +2,9 @@
 
 import pytest
 
-from instruct_imagen_data.tools.templates.lint import rules
+from instruct_imagen_data import tasks
+from instruct_imagen_data.tools.templates.lint import leaks, rules
+from instruct_imagen_data.tools.templates.lint.lists import families
 
 
 def names(text: str, dataset: str) -> set[str]:
@@ -143,3 +145,10 @@ def test_a_message_shows_the_place() -> None:
     assert message == (
         "a caption stands where a noun should: set it off: 'Show a lovely {caption} in the morn'"
     )
+
+
+def test_every_task_and_family_has_its_words() -> None:
+    assert set(leaks.SPEAKS_OF) == set(tasks.TASKS)
+    spoken = {name for one in (leaks.SPEAKS_OF, leaks.ALSO) for own in one.values() for name in own}
+    assert spoken == set(families())
+    assert set(leaks.ALSO) | leaks.PHOTOGRAPHED <= set(tasks.DATASETS)
