@@ -115,7 +115,8 @@ class ContextAttention(nn.Module):
 
     def _split(self, tokens: Tensor) -> Tensor:
         """[B, tokens, channels] -> [B, heads, tokens, head_width]."""
-        return tokens.unflatten(2, (self.heads, -1)).transpose(1, 2)
+        rows, count, _ = tokens.shape
+        return tokens.reshape(rows, count, self.heads, -1).transpose(1, 2)
 
 
 def _slots(maps: Tensor, features: Features) -> Tensor:

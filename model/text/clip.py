@@ -26,14 +26,7 @@ class ClipText:
             encoder_folder, local_files_only=True, dtype=torch.float32
         ).to(device)
         inner = AutoTokenizer.from_pretrained(tokenizer_folder, local_files_only=True)
-        tokenizer = tokens.Tokenizer(
-            inner,
-            start=(inner.bos_token_id,),
-            end=(inner.eos_token_id,),
-            pad=inner.pad_token_id,
-            lowercase=config.lowercase,
-            sentinels=False,
-        )
+        tokenizer = tokens.Tokenizer(inner, lowercase=config.lowercase, start=True)
         return cls(encoder, tokenizer)
 
     @torch.no_grad()

@@ -27,14 +27,7 @@ class T5:
             encoder_folder, local_files_only=True, dtype=dtype
         ).to(device)
         inner = AutoTokenizer.from_pretrained(tokenizer_folder, local_files_only=True)
-        tokenizer = tokens.Tokenizer(
-            inner,
-            start=(),
-            end=(inner.eos_token_id,),
-            pad=inner.pad_token_id,
-            lowercase=config.lowercase,
-            sentinels=tokens.sentinel(inner, 1) is not None,
-        )
+        tokenizer = tokens.Tokenizer(inner, lowercase=config.lowercase, start=False)
         return cls(encoder, tokenizer)
 
     @torch.no_grad()

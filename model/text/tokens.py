@@ -1,10 +1,10 @@
 """Stored texts as token ids of a pretrained tokenizer; a marker is a sentinel, nothing else is.
 
-Text is data: it is tokenised with special tokens split into letters, so that a caption that holds
-`<extra_id_1>`, `</s>` or `[ref#2]` reads as these letters and cites nothing.
+Text is data: a caption that holds `<extra_id_1>`, `</s>` or `[ref#2]` reads as these letters and
+cites nothing. `split_special_tokens` alone does not see to it: T5's vocabulary lists the special
+tokens among its pieces, and its normaliser makes them out of full-width signs.
 """
 
-import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,26 +16,24 @@ from instruct_imagen_data import instructions
 from instruct_imagen_data.errors import UsageError
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
 class Tokenizer:
     """A Hugging Face tokenizer that reads stored texts.
 
-    Attributes:
-      tokenizer: The pretrained one.
-      start: Ids before each text: CLIP's begin.
-      end: Ids after each text; they are kept where a text is cut.
-      pad: Id of what follows.
-      lowercase: Whether letter case is dropped.
-      sentinels: Whether the vocabulary has sentinels; without, markers are the letters "[ref#1]",
-        which a caption may hold as well.
+    Where its vocabulary has no sentinels, markers are the letters "[ref#1]", which a caption may
+    hold as well.
     """
 
-    tokenizer: Any
-    start: tuple[int, ...]
-    end: tuple[int, ...]
-    pad: int
-    lowercase: bool
-    sentinels: bool
+    def __init__(self, tokenizer: Any, *, lowercase: bool, start: bool) -> None:
+        """Reads by `tokenizer`, in lower case or not, with its begin token or without."""
+        self.tokenizer = tokenizer
+        self.lowercase = lowercase
+        self.sentinels = sentinel(tokenizer, 1) is not None
+        self.start = [tokenizer.bos_token_id] if start else []
+        self.end = [tokenizer.eos_token_id]
+        self.pad = tokenizer.pad_token_id
+        special = {*tokenizer.all_special_ids, *tokenizer.get_added_vocab().values()}
+        unknown = set() if tokenizer.unk_token_id in self.end else {tokenizer.unk_token_id}
+        self._special = frozenset(special - unknown)
 
     def __call__(self, texts: Sequence[str], length: int) -> tuple[Tensor, Tensor]:
         """(ids int64 [n, length], mask bool [n, length]) of stored texts, cut or padded."""
@@ -55,7 +53,22 @@ class Tokenizer:
         return found
 
     def _literal(self, text: str) -> list[int]:
+        """Ids of a text without markers; none is special but that of unknown letters."""
         text = text.lower().strip() if self.lowercase else text
+        found = self._split(text)
+        if self._special.isdisjoint(found):
+            return found
+        found = []
+        for word in text.split():
+            whole = self._split(word)
+            if self._special.isdisjoint(whole):
+                found += whole
+            else:
+                letters = (one for letter in word for one in self._split(letter))
+                found += [one for one in letters if one not in self._special]
+        return found
+
+    def _split(self, text: str) -> list[int]:
         options = {"add_special_tokens": False, "split_special_tokens": True, "verbose": False}
         return list(self.tokenizer(text, **options).input_ids)
 
