@@ -19,8 +19,9 @@ from torch.optim import Optimizer
 from instruct_imagen_data import storage
 from instruct_imagen_data.errors import UsageError
 from model import backbone as backbones
-from model import config, optimizers, tensors
+from model import optimizers, tensors
 from model.backbone import Backbone
+from model.config import TrainConfig, refuse_changes
 from model.ema import Ema
 from model.processes import Ranks
 from model.unet import WEIGHTS, InstructUNet
@@ -79,26 +80,17 @@ def model_folder(place: str) -> str:
     return storage.join(found, EMA)
 
 
-def save(
-    run_dir: str,
-    state: TrainState,
-    learner: Learner,
-    options: Mapping[str, Any],
-    *,
-    keep: int,
-    ranks: Ranks,
-) -> None:
-    """Writes a checkpoint and removes the oldest but `keep`; all ranks call this together.
+def save(config: TrainConfig, state: TrainState, learner: Learner, ranks: Ranks) -> None:
+    """Writes a checkpoint and removes the oldest but `output.keep`; all ranks call it together.
 
     Shards are gathered, a tensor at a time, to rank 0, which writes.
     """
-    folder = storage.join(run_dir, FOLDER, f"{state.examples:012d}")
+    folder = storage.join(config.run_dir, FOLDER, f"{state.examples:012d}")
     if ranks.first:
         _remove(folder)  # what a killed run left
     remembered, numbers = optimizers.state(learner.network, learner.optimizer)
-    weights = dict(learner.network.named_parameters())
     parts = {
-        DENOISER: weights,
+        DENOISER: dict(learner.network.named_parameters()),
         f"{EMA}/{WEIGHTS}": learner.ema.weights,
         OPTIMIZER: remembered,
     }
@@ -106,11 +98,11 @@ def save(
         tensors.write(storage.join(folder, name), part, here=ranks.first)
     if ranks.first:
         backbones.describe(learner.backbone, storage.join(folder, EMA))
-        told = {**dataclasses.asdict(state), "optimizer": numbers, "options": dict(options)}
+        told = {**dataclasses.asdict(state), "optimizer": numbers, "options": config.options()}
         _write(storage.join(folder, STATE), told)
         sizes = {storage.below(folder, one): one.size for one in storage.list_files(folder, True)}
         _write(storage.join(folder, MANIFEST), {"files": sizes})
-        _prune(run_dir, keep)
+        _prune(config.run_dir, config.output.keep)
     ranks.wait()
 
 
@@ -121,7 +113,7 @@ def restore(folder: str, learner: Learner, options: Mapping[str, Any]) -> TrainS
       UsageError: an option was changed, or a file of the checkpoint is damaged.
     """
     told = json.loads(storage.read_bytes(storage.join(folder, STATE)))
-    config.refuse_changes(told["options"], options)
+    refuse_changes(told["options"], options)
     _check_sizes(folder)
     weights = dict(learner.network.named_parameters())
     for part, into in (

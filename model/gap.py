@@ -44,7 +44,7 @@ class Gap:
     by_time: Mapping[str, Losses]
 
 
-def probes(config: DataConfig, rows: int, size: int) -> list[Probe]:
+def probes(config: DataConfig, rows: int, size: int = 16) -> list[Probe]:
     """What the gap is measured on: the validation split, nothing dropped.
 
     Args:

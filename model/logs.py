@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from instruct_imagen_data import storage
 from instruct_imagen_data.errors import UsageError
-from model.batches import Plan
+from model.batches import Batch, Plan
 from model.checkpoint import TrainState
 from model.config import TrainConfig
 from model.gap import Gap
@@ -58,12 +58,17 @@ class Log:
         yield
         self._paused += time.perf_counter() - before
 
-    def losses(self, datasets: Sequence[str], rows: Tensor) -> None:
-        """Of each row of a batch, float32 [B]; kept where they are, so that no GPU is waited for."""
-        self._losses.append((datasets, rows.detach()))
+    def __enter__(self) -> "Log":
+        return self
 
-    def advanced(self, state: TrainState) -> None:
-        """Moves the bar."""
+    def __exit__(self, *error: object) -> None:
+        if self._sinks:
+            self._sinks.close()
+
+    def advanced(self, state: TrainState, batch: Sequence[Batch], losses: Sequence[Tensor]) -> None:
+        """Notes the losses of a step's pieces, and moves the bar."""
+        # Left where they are until the next line, so that no GPU is waited for.
+        self._losses += zip((one.datasets for one in batch), losses, strict=True)
         if self._sinks:
             self._sinks.bar.update(state.examples - self._sinks.bar.n)
 
@@ -106,10 +111,6 @@ class Log:
                 sums[name] += loss
                 counts[name] += 1
         return sums, counts
-
-    def close(self) -> None:
-        if self._sinks:
-            self._sinks.close()
 
 
 class _Sinks:

@@ -13,7 +13,7 @@ from torch.distributed.tensor import DTensor
 from torch.optim import AdamW, Optimizer
 from transformers.optimization import Adafactor
 
-from model.config import OptimizerConfig
+from model.config import OptimizerConfig, RunConfig
 from model.tensors import like
 
 _CONTEXT = "context_"  # names of the layers that read references begin so
@@ -43,15 +43,15 @@ def make(network: nn.Module, config: OptimizerConfig) -> Optimizer:
     return made
 
 
-def learning_rate(config: OptimizerConfig, examples: int, batch: int, total: int) -> float:
-    """The rate of a step of `batch` examples after so many of a run's total.
+def learning_rate(config: OptimizerConfig, run: RunConfig, examples: int) -> float:
+    """The rate of the step after so many examples of a run.
 
     Grows in a straight line over the warm-up, stays, and falls in one towards 0 over the last
     `decay_share` of the run.
     """
-    warm = (examples + batch) / config.warmup_examples if config.warmup_examples else 1.0
-    last = config.decay_share * total
-    left = max(0, total - examples) / last if last else 1.0
+    warm = (examples + run.batch_size) / config.warmup_examples if config.warmup_examples else 1.0
+    last = config.decay_share * run.total_examples
+    left = max(0, run.total_examples - examples) / last if last else 1.0
     return config.learning_rate * min(1.0, warm, left)
 
 
@@ -89,6 +89,8 @@ def put_back(
     for key, value in remembered:
         name, _, what = key.rpartition("/")
         weight = weights[name]
+        placed = value
         if isinstance(value, Tensor) and what != "step":  # AdamW counts on the CPU
-            value = like(value, weight) if value.shape == weight.shape else value.to(weight.device)
-        optimizer.state[weight][what] = value
+            same = value.shape == weight.shape
+            placed = like(value, weight) if same else value.to(weight.device)
+        optimizer.state[weight][what] = placed

@@ -10,8 +10,9 @@ run that was stopped goes on as if it had not been, and more processes see the s
 import contextlib
 import dataclasses
 import functools
+import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -43,58 +44,44 @@ def train(config: TrainConfig) -> TrainState:
         found = checkpoint.latest(config.run_dir)
         learner, around = build(config, ranks, found)
         state = checkpoint.restore(found, learner, config.options()) if found else TrainState()
-        forward = spread(learner.network, config, ranks)
+        network, forward = learner.network, spread(learner.network, config, ranks)
 
         # The same samples in the same order, however many processes take them.
-        data, micro = data_of(config, learner.backbone, around, ranks)
+        data, pieces = data_of(config, learner.backbone, around, ranks)
         plan = batches.make_plan(data)
-        stream = batches.stream(
-            data, start=state.examples, rank=ranks.rank, world=ranks.world, made=plan
-        )
-        probed = gap.probes(data, config.output.gap_rows, 16) if config.output.gap_every else []
-        log = logs.Log(config, ranks, state, plan)
+        place = {"start": state.examples, "rank": ranks.rank, "world": ranks.world}
+        stream = batches.stream(data, **place, made=plan)
+        probed = gap.probes(data, config.output.gap_rows) if config.output.gap_every else []
 
-        while state.examples < config.train.total_examples:
-            # Gradients of a batch: the mean over all its examples, in however many pieces.
-            losses = []
-            for piece in range(micro):
+        with logs.Log(config, ranks, state, plan) as log:
+            while state.examples < config.train.total_examples:
+                # Noise, times and what is dropped come with a batch, drawn from its samples.
                 with log.waiting():
-                    batch = next(stream)
-                with syncing(forward, piece == micro - 1), autocast(config, ranks):
-                    rows = diffusion.loss(forward, batch, around, config.train.late_share)
-                    (rows.mean() / micro).backward()
-                losses.append((batch, rows.detach()))
-                log.losses(batch.datasets, rows)
-            norm = optimizers.cut(learner.network, config.optimizer.clip)
+                    batch = [next(stream) for _ in range(pieces)]
+                losses = backward(forward, batch, around, config, ranks)
+                norm = optimizers.cut(network, config.optimizer.clip)
 
-            # One step; a loss that is no number ends the run before it can spoil the weights.
-            stop = agreed(losses, norm, asked.to_stop, state, ranks)
-            rate = optimizers.learning_rate(
-                config.optimizer, state.examples, config.train.batch_size,
-                config.train.total_examples,
-            )  # fmt: skip
-            optimizers.step(learner.optimizer, rate)
-            learner.ema.update(learner.network, ema.decay_at(state.steps, config.train.ema_decay))
-            state.examples += config.train.batch_size
-            state.steps += 1
-            log.advanced(state)
+                # A loss that is no number ends the run before it can spoil the weights.
+                stop = agreed(ranks, asked.to_stop, batch, losses, norm)
+                rate = optimizers.learning_rate(config.optimizer, config.train, state.examples)
+                optimizers.step(learner.optimizer, rate)
+                learner.ema.update(network, ema.decay_at(state.steps, config.train.ema_decay))
+                state.examples += config.train.batch_size
+                state.steps += 1
+                log.advanced(state, batch, losses)
 
-            # What is due is told and kept.
-            gaps = {}
-            if due(state, config, config.output.gap_every):
-                with log.paused(), autocast(config, ranks), learner.ema.worn(learner.network):
-                    gaps = gap.measure(learner.network, probed, around)
-            if gaps or due(state, config, config.output.log_every):
-                log.line(state, gaps, gradient_norm=norm, learning_rate=rate)
-            if stop or due(state, config, config.output.save_every):
-                with log.paused():
-                    checkpoint.save(
-                        config.run_dir, state, learner, config.options(),
-                        keep=config.output.keep, ranks=ranks,
-                    )  # fmt: skip
-            if stop:
-                break
-        log.close()
+                # What is due is told and kept.
+                gaps = {}
+                if due(state, config, config.output.gap_every):
+                    with log.paused(), autocast(config, ranks), learner.ema.worn(network):
+                        gaps = gap.measure(network, probed, around)
+                if gaps or due(state, config, config.output.log_every):
+                    log.line(state, gaps, gradient_norm=norm, learning_rate=rate)
+                if stop or due(state, config, config.output.save_every):
+                    with log.paused():
+                        checkpoint.save(config, state, learner, ranks)
+                if stop:
+                    break
     return state
 
 
@@ -106,7 +93,7 @@ def build(config: TrainConfig, ranks: Ranks, found: str | None) -> tuple[Learner
     """
     if found:
         # Its weights come from the checkpoint; what they began with may be gone.
-        saved = backbones.load(f"{found}/{checkpoint.EMA}")
+        saved = backbones.load(checkpoint.model_folder(found))
         backbone = dataclasses.replace(saved, weights="")
     else:
         backbone = begin(config)
@@ -165,9 +152,29 @@ def data_of(
     return data, share // micro
 
 
+def backward(
+    forward: nn.Module,
+    batch: Sequence[Batch],
+    around: Frozen,
+    config: TrainConfig,
+    ranks: Ranks,
+) -> list[Tensor]:
+    """Gradients of a batch that comes in pieces of one size; the losses of each piece, [rows].
+
+    They are those of the mean over all its examples, of all processes.
+    """
+    losses = []
+    for number, piece in enumerate(batch, 1):
+        with syncing(forward, number == len(batch)), autocast(config, ranks):
+            rows = diffusion.loss(forward, piece, around, config.train.late_share)
+            (rows.mean() / len(batch)).backward()
+        losses.append(rows.detach())
+    return losses
+
+
 @contextlib.contextmanager
-def syncing(forward: nn.Module, last: bool):  # type: ignore[no-untyped-def]
-    """Gradients of all processes are averaged after the last piece of a batch alone."""
+def syncing(forward: nn.Module, last: bool) -> Iterator[None]:
+    """Processes average their gradients after the last piece of a batch alone."""
     if isinstance(forward, FSDPModule):
         forward.set_requires_gradient_sync(last)
         yield
@@ -185,24 +192,23 @@ def autocast(config: TrainConfig, ranks: Ranks) -> torch.autocast:
 
 
 def agreed(
-    losses: Sequence[tuple[Batch, Tensor]], norm: float, to_stop: bool, state: TrainState,
-    ranks: Ranks,
-) -> bool:  # fmt: skip
+    ranks: Ranks, to_stop: bool, batch: Sequence[Batch], losses: Sequence[Tensor], norm: float
+) -> bool:
     """Whether any process was asked to stop.
 
     Raises:
       UsageError: the loss or the norm of the gradients is no number, with the batch's keys.
     """
-    bad = [batch for batch, rows in losses if not bool(rows.isfinite().all())]
-    spoilt, stop = ranks.any(bool(bad) or norm != norm or norm == float("inf"), to_stop)
-    if spoilt:
-        batch_keys = [key for batch in bad or [one for one, _ in losses] for key in batch.keys]
-        what = "the loss" if bad else "the norm of the gradients"
-        raise UsageError(
-            f"{what} is not finite after {state.examples} examples; the checkpoints before are "
-            f"whole. Keys of the batch: {', '.join(batch_keys)}"
-        )
-    return stop
+    bad = [one for one, rows in zip(batch, losses, strict=True) if not rows.isfinite().all()]
+    spoilt, stop = ranks.any(bool(bad) or not math.isfinite(norm), to_stop)
+    if not spoilt:
+        return stop
+    what = "the loss" if bad else "the gradient"
+    keys = ", ".join(key for one in bad or batch for key in one.keys)
+    raise UsageError(
+        f"{what} is not finite; the weights were left as they were and the last checkpoint is "
+        f"whole. Examples of the batch here: {keys}"
+    )
 
 
 def due(state: TrainState, config: TrainConfig, every: int) -> bool:

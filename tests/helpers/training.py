@@ -1,8 +1,11 @@
 """A very small network and runs of it, for the tests of the trainer."""
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from model import checkpoint
+from model.batches import Batch
 from model.config import TrainConfig
 from model.options import Options, config_of
 
@@ -61,3 +64,36 @@ def run_of(folder: Path, data: Path, run: str, stage: int = 1, **changes: Any) -
     flags = {name: changes.pop(name) for name in list(changes) if "__" not in name}
     options = Options(str(micro(folder)), str(data), str(folder / run), stage, **flags)
     return config_of(options, {name.replace("__", "."): one for name, one in changes.items()})
+
+
+class Seen:
+    """Stands in front of `batches.stream` and notes the samples that pass; may call at one."""
+
+    def __init__(self, stream: Callable[..., Iterator[Batch]]) -> None:
+        self._stream = stream
+        self.batches: list[Batch] = []
+        self.at: dict[int, Callable[[], object]] = {}  # batches taken -> what is done then
+
+    def __call__(self, *given: Any, **named: Any) -> Iterator[Batch]:
+        for batch in self._stream(*given, **named):
+            self.batches.append(batch)
+            if act := self.at.pop(len(self.batches), None):
+                act()
+            yield batch
+
+    @property
+    def ids(self) -> list[tuple[int, str]]:
+        """(index, key) of each sample, in the order of indices."""
+        return sorted(
+            (index, key)
+            for batch in self.batches
+            for index, key in zip(batch.indices.tolist(), batch.keys, strict=True)
+        )
+
+
+def weights(run: Path) -> dict[str, bytes]:
+    """The tensor files of a run's latest checkpoint, by name."""
+    folder = Path(checkpoint.latest(str(run)) or "none")
+    found = {path.name: path.read_bytes() for path in folder.rglob("*.safetensors")}
+    assert len(found) == 3
+    return found
