@@ -20,6 +20,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "train": ("model.train", "shards -> a trained network, stage 1 or 2"),
     "generate": ("model.generate", "a trained network and an instruction -> a picture"),
     "evaluate": ("model.evaluate", "pictures of the validation split, scored as examples are"),
+    "edits": ("instruct_imagen_data.tools.edits", "MagicBrush -> examples to fine-tune on"),
     "finish": ("pipelines.finish", "write the manifest of a job that nothing waited for"),
     "report": ("instruct_imagen_data.tools.report", "jobs' directories -> one HTML page"),
     "explain": ("instruct_imagen_data.tools.explain", "what became of one picture, and why"),
