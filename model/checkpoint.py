@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
+from torch import Tensor
 from torch.optim import Optimizer
 
 from instruct_imagen_data import storage
@@ -89,7 +90,7 @@ def save(config: TrainConfig, state: TrainState, learner: Learner, ranks: Ranks)
     if ranks.first:
         _remove(folder)  # what a killed run left
     remembered, numbers = optimizers.state(learner.network, learner.optimizer)
-    parts = {
+    parts: dict[str, Mapping[str, Tensor]] = {
         DENOISER: dict(learner.network.named_parameters()),
         f"{EMA}/{WEIGHTS}": learner.ema.weights,
         OPTIMIZER: remembered,
