@@ -64,15 +64,15 @@ def test_two_processes_give_the_gradients_of_one(tmp_path: Path) -> None:
 def test_one_batch_can_be_learnt_by_heart() -> None:
     unet, around = backbone.network(backbone.preset("tiny")), networks.around()
     batch = networks.batch(4, references=1)
-    optimizer = torch.optim.AdamW(unet.parameters(), lr=3e-3)
+    optimizer = torch.optim.AdamW(unet.parameters(), lr=2e-3)
     losses = []
-    for _ in range(150):
+    for _ in range(50):
         loss = diffusion.loss(unet, batch, around).mean()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        losses.append(float(loss))
-    assert losses[-1] < losses[0] / 10
+        losses.append(float(loss.detach()))
+    assert losses[-1] < losses[0] / 100
     assert unet.context_mid.to_out.weight.any()
 
 
