@@ -32,9 +32,8 @@ def network(at: str) -> InstructUNet:
 
 def rows(batch: Batch, start: int, stop: int) -> Batch:
     """Some rows of a batch of one reference a row."""
-    cut = {
-        field.name: getattr(batch, field.name)[start:stop] for field in dataclasses.fields(batch)
-    }
+    given = {field.name: getattr(batch, field.name) for field in dataclasses.fields(batch)}
+    cut = {name: one[start:stop] for name, one in given.items() if name != "bad_rows"}
     cut["context_index"] = cut["context_index"] - torch.tensor([start, 0])
     return Batch(**cut)
 

@@ -1,4 +1,4 @@
-"""Times, noise, targets, dropout and the loss, each against its formula."""
+"""Times, noise, targets, conditions and the loss, each against its formula."""
 
 import dataclasses
 import itertools
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from diffusers import DDPMScheduler
-from helpers import networks
+from helpers import networks, ranks
 
 from instruct_imagen_data.errors import UsageError
 from model import backbone, diffusion
@@ -18,26 +18,6 @@ def cosine(steps: int = 1000) -> np.ndarray:
     bar = [np.cos((one / steps + 0.008) / 1.008 * np.pi / 2) ** 2 for one in range(steps + 1)]
     betas = [min(1 - after / before, 0.999) for before, after in itertools.pairwise(bar)]
     return np.cumprod(1 - np.array(betas))
-
-
-def test_dropout_frequencies_over_ten_thousand_draws() -> None:
-    draws = torch.from_numpy(np.random.Generator(np.random.Philox(key=3)).random(10_000))
-    text, context = diffusion.condition_dropout(draws, ["depth_webli"] * 10_000)
-    both, alone = ~text & ~context, text & ~context
-    # Three deviations of a share of .1 over 10,000 draws are .009.
-    assert abs(both.float().mean() - 0.1) < 0.009
-    assert abs(alone.float().mean() - 0.1) < 0.009
-    assert abs((text & context).float().mean() - 0.8) < 0.012
-    assert not (~text & context).any()  # the text is never dropped alone
-
-
-def test_style_transfer_drops_both_or_nothing() -> None:
-    draws = (torch.arange(10_000) + 0.5) / 10_000
-    text, context = diffusion.condition_dropout(draws, ["style_transfer"] * 10_000)
-    assert torch.equal(text, context)
-    assert int((~text).sum()) == 1000
-    mixed = diffusion.condition_dropout(torch.tensor([0.15, 0.15]), ["style_transfer", "celeba"])
-    assert [one.tolist() for one in mixed] == [[True, True], [True, False]]
 
 
 def test_timesteps_cover_the_schedule() -> None:
@@ -119,21 +99,7 @@ def test_loss_is_the_mean_squared_error_of_each_row() -> None:
 def test_a_row_has_the_loss_that_it_has_alone() -> None:
     around, tiny = networks.around(), networks.awaken(backbone.network(backbone.preset("tiny")))
     given = networks.batch(3, references=1)
-    alone = dataclasses.replace(
-        given,
-        keys=given.keys[1:2],
-        datasets=given.datasets[1:2],
-        instructions=given.instructions[1:2],
-        context_texts=given.context_texts[1:2],
-        context_index=torch.tensor([[0, 0]]),
-        **{
-            name: getattr(given, name)[1:2]
-            for name in (
-                "indices", "target", "context_images", "context_mask", "noise", "time",
-                "keep_text", "keep_context",
-            )
-        },
-    )  # fmt: skip
+    alone = ranks.rows(given, 1, 2)
     with torch.no_grad():
         together = diffusion.loss(tiny, given, around)[1:2]
         assert torch.allclose(together, diffusion.loss(tiny, alone, around), atol=1e-5)
