@@ -191,6 +191,40 @@ def read(data: bytes, limits: Limits = DEFAULT) -> Picture:
     )
 
 
+def reread(data: bytes, shorter: int = 1 << 16) -> Image.Image:
+    """A picture that `read` has let through, as RGB: upright and sRGB as it was stored.
+
+    It takes a fifth less time, as its container is not looked through: of other bytes, a rotation
+    or a colour profile goes unnoticed.
+
+    Args:
+      shorter: Its shorter side, where that is more in the file; such a JPEG is decoded at less.
+
+    Raises:
+      DecodeError: with one of REASONS.
+    """
+    kind, box = sniff(data), None
+    try:
+        image: Image.Image = _PLUGINS[kind](io.BytesIO(data))
+    except _PILLOW_ERRORS as error:
+        raise _error(error) from error
+    STORED.check(*image.size)
+    scale = shorter / min(image.size)
+    width, height = (max(shorter, round(one * scale)) for one in image.size)
+    try:
+        if scale < 1:
+            drafted = image.draft(None, (int(width * _DRAFT_GAP), int(height * _DRAFT_GAP)))
+            box = drafted[1] if drafted else None  # None: not a JPEG
+        image.load()
+    except _PILLOW_ERRORS as error:
+        raise _error(error) from error
+    image = colour.plain(image)
+    if scale < 1:
+        lanczos = Image.Resampling.LANCZOS
+        image = image.resize((width, height), lanczos, box, reducing_gap=_REDUCING_GAP)
+    return image if image.mode == "RGB" else colour.srgb(image, b"")
+
+
 def shrink(rgb: npt.NDArray[np.uint8], side: int) -> npt.NDArray[np.uint8]:
     """A picture uint8 [h, w, 3] with its shorter side `side`; a smaller one as it is.
 

@@ -7,6 +7,7 @@ A dataset that has fewer windows than lanes is one window: all of its rows are i
 """
 
 import dataclasses
+import functools
 import hashlib
 from collections.abc import Iterator
 
@@ -61,15 +62,22 @@ class Order:
             visit, place = divmod(in_lane, places)
             turn = visit * self.lanes + lane
             tour, stop = divmod(turn, self.windows)
-            window = permute(stop, self.windows, self._key("windows", tour))
+            window = _window(self, tour, stop)
             first = window * base + min(window, longer)
             rows = base + (window < longer)
-        key = self._key("rows", turn)
+        key = self.key("rows", turn)
         for step in range(limit):
             row = permute((place + step) % places, places, key)
             if row < rows:
                 yield first + row
 
-    def _key(self, what: str, turn: int) -> bytes:
+    def key(self, what: str, turn: int) -> bytes:
+        """Of a permutation."""
         text = f"{self.seed}/{self.name}/{what}/{turn}"
         return hashlib.blake2b(text.encode(), digest_size=16).digest()
+
+
+@functools.lru_cache(maxsize=1 << 12)  # a lane asks for one as often as it has rows
+def _window(order: Order, tour: int, stop: int) -> int:
+    """The window that is taken at a stop of a tour of all."""
+    return permute(stop, order.windows, order.key("windows", tour))

@@ -6,6 +6,7 @@ from instruct_imagen_data.errors import UsageError
 from instruct_imagen_data.images import DecodeError
 from model.batches import stage1, stage2
 from model.batches.draws import Draws
+from model.batches.dropout import kept
 from model.batches.plan import Plan, Source
 from model.batches.records import BadRow, Content, Sample, Unusable
 from model.batches.shards import Reader
@@ -49,9 +50,10 @@ class Samples:
     def _content(self, source: Source, row: dict[str, object], index: int) -> Content:
         config = self._plan.config
         draws = Draws(config.seed, index)
+        _, context = kept(config, draws, source.order.name)
         if source.wordings is None:
-            return stage1.content(row, draws, config)
-        return stage2.content(row, draws, config, source.wordings)
+            return stage1.content(row, draws, config, context)
+        return stage2.content(row, draws, config, source.wordings, context)
 
 
 def _sample(
