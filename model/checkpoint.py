@@ -165,5 +165,5 @@ def _prune(run_dir: str, keep: int) -> None:
 
 def _remove(folder: str) -> None:
     # The manifest first: what a kill leaves of the rest is no checkpoint.
-    storage.delete(storage.join(folder, MANIFEST))
-    storage.delete(folder)
+    for place in (MANIFEST, EMA, ""):  # some object stores delete no folder that holds another
+        storage.delete(storage.join(folder, place) if place else folder)
