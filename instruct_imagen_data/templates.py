@@ -19,7 +19,7 @@ from instruct_imagen_data.instructions import InstructionError
 SPLITS = ("train", "validation")
 REVIEWER_KINDS = ("person", "agent")
 PROVENANCE = ("generator", "reviewed_by", "reviewer_kind", "reviewed_on")
-_FIELDS = {"id", "text", "split", *PROVENANCE}
+_FIELDS = {"id", "text", "split", "draft", *PROVENANCE}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
