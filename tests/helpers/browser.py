@@ -61,6 +61,10 @@ class Browser:
     def go(self, url: str) -> None:
         """Opens an address and waits until it is loaded."""
         self.call("Page.navigate", url=url)
+        self.arrive(url)
+
+    def arrive(self, url: str) -> None:
+        """Waits until an address is loaded, and its script run."""
         self.until(f"location.href === {json.dumps(url)} && document.readyState === 'complete'")
 
     def look(self, script: str) -> Any:

@@ -162,7 +162,7 @@ def _environment() -> jinja2.Environment:
         "link": _link,
         "past": _PAST.__getitem__,
         "hole": lambda piece: isinstance(piece, Hole),
-        "day": lambda at: at[:16].replace("T", " "),
+        "minute": lambda at: at[:16].replace("T", " "),
         "share": lambda value: f"{100 * value:.0f} %",
         "kappa": lambda value: "–" if value is None else f"{value:.2f}".replace("-", "−"),
     }

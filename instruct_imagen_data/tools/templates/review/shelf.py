@@ -83,7 +83,7 @@ def _follow(found: tomlkit.TOMLDocument, dataset: str, wanted: Mapping[str, Fiel
             continue
         fields = wanted[draft]
         if fields is None or table["text"] != fields["text"]:
-            _tables(found, RETIRED).append(found[TEMPLATE].pop(at))  # type: ignore[union-attr]
+            _tables(found, RETIRED).append(found[TEMPLATE].pop(at))
             continue
         there.add(draft)
         for name, value in fields.items():
