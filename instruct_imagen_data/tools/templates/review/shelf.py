@@ -27,7 +27,7 @@ TEMPLATE, RETIRED = "template", "retired"
 def move(dataset: str, drafts_folder: str, folder: str) -> None:
     """Puts a dataset's template file in the state that the decisions ask for.
 
-    An accepted draft becomes a template with the next free id. One that was rejected since, or
+    An accepted draft becomes a template with the next free id, one in ten for validation. One that was rejected since, or
     edited to another text, goes to the tables `[[retired]]`, which nobody draws from: its id is
     never given again. Templates that were made of no draft here, and comments, stay as they are.
 
@@ -49,7 +49,7 @@ def move(dataset: str, drafts_folder: str, folder: str) -> None:
             raise UsageError(f"{path} cannot be written: {error.strerror}") from error
 
 
-Fields = Mapping[str, str]
+Fields = dict[str, str]
 
 
 def _wanted(dataset: str, drafts_folder: str, folder: str) -> dict[str, Fields | None]:
@@ -91,7 +91,15 @@ def _follow(found: tomlkit.TOMLDocument, dataset: str, wanted: Mapping[str, Fiel
                 table[name] = value
     for draft, fields in wanted.items():
         if fields is not None and draft not in there:
-            _append(_tables(found, TEMPLATE), {"id": _next_id(found, dataset), **fields})
+            name = {"id": _next_id(found, dataset)}
+            _append(_tables(found, TEMPLATE), name | _split(found) | fields)
+
+
+def _split(found: Mapping[str, Any]) -> Fields:
+    """The split of one more template: every tenth of a file is for validation rows."""
+    there = found.get(TEMPLATE, [])
+    held = sum(table.get("split") == "validation" for table in there)
+    return {"split": "validation"} if 10 * (held + 1) <= len(there) + 1 else {}
 
 
 def _next_id(found: Mapping[str, Any], dataset: str) -> str:
