@@ -173,5 +173,5 @@ class Desk:
             drafts.decide(dataset, made, self.drafts)
         except OSError as error:
             path = drafts.decisions_path(dataset, self.drafts)
-            raise UsageError(f"nothing was decided: {path}: {error.strerror}") from error
+            raise UsageError(f"not decided: {path} cannot be written ({error.strerror})") from error
         shelf.move(dataset, self.drafts, self.templates)

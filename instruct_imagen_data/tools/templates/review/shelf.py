@@ -27,9 +27,10 @@ TEMPLATE, RETIRED = "template", "retired"
 def move(dataset: str, drafts_folder: str, folder: str) -> None:
     """Puts a dataset's template file in the state that the decisions ask for.
 
-    An accepted draft becomes a template with the next free id, one in ten for validation. One that was rejected since, or
-    edited to another text, goes to the tables `[[retired]]`, which nobody draws from: its id is
-    never given again. Templates that were made of no draft here, and comments, stay as they are.
+    An accepted draft becomes a template with the next free id, one in ten for validation. One that
+    was rejected since, or edited to another text, goes to the tables `[[retired]]`, which nobody
+    draws from: its id is never given again. Templates that were made of no draft here, and
+    comments, stay as they are.
 
     Raises:
       UsageError: the file cannot be read, or not be written.
@@ -89,6 +90,8 @@ def _follow(found: tomlkit.TOMLDocument, dataset: str, wanted: Mapping[str, Fiel
         for name, value in fields.items():
             if table.get(name) != value:
                 table[name] = value
+    if TEMPLATE in found and not found[TEMPLATE]:
+        del found[TEMPLATE]  # it would be written as an empty list
     for draft, fields in wanted.items():
         if fields is not None and draft not in there:
             name = {"id": _next_id(found, dataset)}
@@ -115,6 +118,8 @@ def _next_id(found: Mapping[str, Any], dataset: str) -> str:
 def _tables(found: tomlkit.TOMLDocument, name: str) -> AoT:
     """An array of tables of the file, made at its end where there is none."""
     if name not in found:
+        if not tomlkit.dumps(found).endswith("\n\n"):
+            found.add(tomlkit.nl())
         found.append(name, tomlkit.aot())
     tables = found[name]
     if not isinstance(tables, AoT):
