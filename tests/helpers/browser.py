@@ -2,10 +2,12 @@
 
 import base64
 import contextlib
+import fcntl
 import json
 import os
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +16,12 @@ from typing import Any
 import pytest
 
 PATIENCE = 60  # seconds: two cores may have much else to do
+# Chromium reads file 3 and writes to file 4.
+_START = (
+    "import os, sys; "
+    "os.dup2(int(sys.argv[1]), 3); os.dup2(int(sys.argv[2]), 4); "
+    "os.execv(sys.argv[3], sys.argv[3:])"
+)
 _TEXT = {"Enter": "\r"}
 
 
@@ -112,16 +120,15 @@ def browser(profile: Path) -> Iterator[Browser]:
         "--disable-dev-shm-usage", "--disable-background-networking", f"--user-data-dir={profile}",
         "--remote-debugging-pipe",
     )  # fmt: skip
-    # Chromium reads file 3 and writes to file 4.
-    shell = ["sh", "-c", f'exec "$@" 3<&{read_told} 4>&{write_heard}', "sh"]
+    ends = [fcntl.fcntl(one, fcntl.F_DUPFD, 10) for one in (read_told, write_heard)]
     run = subprocess.Popen(
-        [*shell, program, *flags, "about:blank"],
-        pass_fds=(read_told, write_heard),
+        [sys.executable, "-c", _START, *map(str, ends), program, *flags, "about:blank"],
+        pass_fds=ends,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    os.close(read_told)
-    os.close(write_heard)
+    for one in (read_told, write_heard, *ends):
+        os.close(one)
     try:
         yield Browser(told, heard)
     finally:

@@ -81,10 +81,12 @@ def listen(port: int) -> socket.socket:
     Raises:
       UsageError: the port is taken, or may not be had.
     """
+    if not 0 <= port < 1 << 16:
+        raise UsageError(f"--port {port} is none: give one from 0 to {(1 << 16) - 1}")
     try:
         return socket.create_server((guard.HOST, port))
-    except (OSError, OverflowError) as error:
-        why = os.strerror(error.errno or 0) if isinstance(error, OSError) else "no port"
+    except OSError as error:
+        why = os.strerror(error.errno or 0)
         raise UsageError(f"--port {port} cannot be had ({why}): give another") from error
 
 
@@ -92,14 +94,8 @@ def execute(options: Options) -> int:
     """Serves until it is interrupted."""
     desk = open_desk(options)
     app = application(desk)
-    with listen(options.port) as sock:
-        progress = [one for one in desk.progress() if not one.reason]
-        left = sum(one.total - one.done for one in progress)
-        total = sum(one.total for one in progress)
-        print(f"review: http://{guard.HOST}:{sock.getsockname()[1]}/ (Ctrl-C ends it)", flush=True)
-        print(f"{left} of {total} drafts are open for {desk.reviewer}", flush=True)
-        if desk.without:
-            print(f"no examples, not shown: {', '.join(desk.without)}", file=sys.stderr)
+    with contextlib.suppress(KeyboardInterrupt), listen(options.port) as sock:
+        _tell(desk, sock.getsockname()[1])
         config = uvicorn.Config(
             app,
             log_level="warning",
@@ -108,9 +104,19 @@ def execute(options: Options) -> int:
             proxy_headers=False,
             server_header=False,
         )
-        with contextlib.suppress(KeyboardInterrupt):  # uvicorn has ended in good order by then
-            uvicorn.Server(config).run(sockets=[sock])
+        uvicorn.Server(config).run(sockets=[sock])  # ends in good order, then interrupts us
     return 0
+
+
+def _tell(desk: Desk, port: int) -> None:
+    """Says where the page is, and what is left to do there."""
+    progress = [one for one in desk.progress() if not one.reason]
+    left = sum(one.total - one.done for one in progress)
+    total = sum(one.total for one in progress)
+    print(f"review: http://{guard.HOST}:{port}/ (Ctrl-C ends it)", flush=True)
+    print(f"{left} of {total} drafts are open for {desk.reviewer}", flush=True)
+    if desk.without:
+        print(f"no examples, not shown: {', '.join(desk.without)}", file=sys.stderr)
 
 
 def main(argv: Sequence[str]) -> int:
