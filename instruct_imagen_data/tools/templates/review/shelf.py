@@ -94,8 +94,8 @@ def _follow(found: tomlkit.TOMLDocument, dataset: str, wanted: Mapping[str, Fiel
         del found[TEMPLATE]  # it would be written as an empty list
     for draft, fields in wanted.items():
         if fields is not None and draft not in there:
-            name = {"id": _next_id(found, dataset)}
-            _append(_tables(found, TEMPLATE), name | _split(found) | fields)
+            new = {"id": _next_id(found, dataset)} | _split(found) | fields
+            _append(_tables(found, TEMPLATE), new)
 
 
 def _split(found: Mapping[str, Any]) -> Fields:
