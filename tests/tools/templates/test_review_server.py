@@ -104,6 +104,7 @@ def test_it_listens_on_the_loopback_address_alone_and_ends_on_ctrl_c(
         listening = [row[1] for row in bound if row[3] == "0A" and row[1].endswith(f":{port:04X}")]
         assert listening == [f"0100007F:{port:04X}"]
         assert "5 of 5 drafts are open" in server.run.stdout.readline()  # type: ignore[union-attr]
+        assert "Review of templates" in server.get("/")
         server.run.send_signal(signal.SIGINT)
         _, told = server.run.communicate(timeout=60)
         assert (server.run.returncode, told) == (0, "")
