@@ -1,8 +1,8 @@
 """Answers that were paid for: kept in a folder, read by every later run, never asked for twice.
 
 `answers.jsonl` holds one line an answer: sha256 (of the picture's pixels), model, prompt, text,
-reason, detail and cost. Several processes may add to it at once (see `journal`), and the first answer
-to a question is everyone's.
+reason, detail and cost. Several processes may add to it at once (see `journal`), and the first
+answer to a question is everyone's.
 """
 
 import dataclasses
