@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 SOON = {"retry-after-ms": "1"}  # or the client itself would wait for half a second and more
+FALLEN = (500, {"error": {"message": "I fell"}})
 USAGE = {"prompt_tokens": 1000, "completion_tokens": 10}
 SLOW = "slow"  # an answer that comes too late
 GONE = "gone"  # a connection closed without one

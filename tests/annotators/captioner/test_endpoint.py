@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers.chat_server import Server, good, serving
+from helpers.chat_server import FALLEN, Server, good, serving
 from PIL import Image
 
 from instruct_imagen_data.annotators.captioner import MALFORMED, REFUSED, NoCaption
@@ -18,8 +18,6 @@ from instruct_imagen_data.annotators.captioner.answers import picture_key
 from instruct_imagen_data.annotators.captioner.endpoint import OpenaiCaptioner
 from instruct_imagen_data.annotators.model_set import Role, load_role, load_set
 from instruct_imagen_data.errors import UsageError
-
-FALLEN = (500, {"error": {"message": "I fell"}})
 
 
 def picture(asked: dict[str, Any]) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import math
 import sys
 import time
@@ -96,7 +97,7 @@ def plan_of(options: Options) -> Plan:
     )  # fmt: skip
 
 
-def generate(options: Options, wait: Callable[[float], None] = time.sleep) -> int:
+def generate(options: Options, wait: Callable[[float], None]) -> int:
     """Writes drafts, with a progress bar, and prints what came of it; 0.
 
     Args:
@@ -124,6 +125,7 @@ def generate(options: Options, wait: Callable[[float], None] = time.sleep) -> in
         except KeyboardInterrupt as error:
             raise UsageError("stopped; the same command goes on from there") from error
         finally:
+            bar.refresh()
             bar.close()
             print(_summary(options, run, answers, before))
     if run.tally.drafts < plan.count:
@@ -175,6 +177,7 @@ def _counts(found: Counter[str]) -> str:
     return f"{found.total()} ({kinds})" if kinds else "0"
 
 
-def main(argv: Sequence[str]) -> int:
-    """Runs the subcommand; its exit code."""
-    return command_line.run("templates generate", Options, generate, argv)
+def main(argv: Sequence[str], wait: Callable[[float], None] = time.sleep) -> int:
+    """Runs the subcommand; its exit code. `wait` waits so many seconds, for a busy endpoint."""
+    execute = functools.partial(generate, wait=wait)
+    return command_line.run("templates generate", Options, execute, argv)

@@ -65,7 +65,7 @@ RULES = (
 )
 CAPTION_RULE = (
     "A caption may be a noun phrase, a sentence or a scrap, singular or plural, and may end in"
-    " dots: set it off by a colon, quotation marks, a dash or a line of its own, or let it be the object"
-    " of show, paint, depict or draw. It is never the subject of a verb, has no article or"
+    " dots: set it off by a colon, quotation marks, a dash or a line of its own, or let it be the"
+    " object of show, paint, depict or draw. It is never the subject of a verb, has no article or"
     " possessive before it, and is never made plural."
 )

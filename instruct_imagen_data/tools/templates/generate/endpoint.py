@@ -48,8 +48,8 @@ class Endpoint:
         self,
         client: Any,
         answers: Answers,
-        wait: Callable[[float], None] = time.sleep,
-        note: Callable[[str], None] = lambda text: None,
+        wait: Callable[[float], None],
+        note: Callable[[str], None],
     ) -> None:
         self._client = client
         self._answers = answers

@@ -105,7 +105,7 @@ class Run:
         self._progress = progress
         self._announced = False
         earlier = drafts.read(plan.dataset, plan.folder)
-        self._earlier = {(draft.id, draft.prompt_sha256) for draft in earlier}
+        self._earlier = {(draft.id, _question_of(draft)) for draft in earlier}
         self._known = sift.Known((*plan.accepted, *(draft.text for draft in earlier)))
         self._offered: list[str] = []
         self.tally = Tally()
@@ -148,6 +148,7 @@ class Run:
 
     def _take(self, texts: tuple[str, ...], question: Question, persona: str) -> None:
         """Makes drafts of what was offered, as far as it is fit, new and wanted."""
+        before = self.tally.drafts
         found: list[Draft] = []
         for text in texts:
             fault = sift.fault(text, self._plan.dataset)
@@ -156,8 +157,8 @@ class Run:
             name = drafts.draft_id(self._plan.dataset, text) if not fault else ""
             if self.tally.drafts + len(found) == self._plan.count:
                 continue  # a run that wants more takes it
-            if (name, question.prompt_sha256) in self._earlier:
-                self._earlier.discard((name, question.prompt_sha256))  # a second one is a duplicate
+            if (name, question) in self._earlier:
+                self._earlier.discard((name, question))  # a second one is a duplicate
                 self.tally.there += 1
                 continue
             fault = fault or self._known.like(text)
@@ -166,7 +167,6 @@ class Run:
                 continue
             self._known.add(text)
             found.append(self._draft(name, text, question, persona))
-        before = self.tally.drafts
         drafts.append(self._plan.dataset, found, self._plan.folder)
         self.tally.new += len(found)
         self._progress(self.tally.drafts - before)
@@ -176,6 +176,11 @@ class Run:
             name, text, question.model, persona, question.temperature, question.seed,
             question.prompt_sha256, drafts.now(),
         )  # fmt: skip
+
+
+def _question_of(draft: Draft) -> Question:
+    """The question that a draft is an answer to."""
+    return Question(draft.prompt_sha256, draft.generator, draft.temperature, draft.seed)
 
 
 def estimate(asked: Prompt, drafts_left: int) -> Estimate:

@@ -1,34 +1,20 @@
 """Which of the texts that a model offers become drafts, and why the others do not."""
 
-import re
 from collections.abc import Iterable
 
-from instruct_imagen_data import templates
-from instruct_imagen_data.instructions import InstructionError
+from instruct_imagen_data.tools.templates.lint import rules
+from instruct_imagen_data.tools.templates.lint.pairs import NEAR
+from instruct_imagen_data.tools.templates.lint.tokens import tokens
 
-SLOTS, CHARACTERS, LONG = "wrong slots", "odd characters", "too long"
-DUPLICATE, NEAR = "duplicate", "near-duplicate"
+LONG, DUPLICATE, NEAR_DUPLICATE = "long", "duplicate", "near_duplicate"
 _LONGEST = 1000  # characters
-_TOKEN = re.compile(r"\{[^{}]*\}|[^\W_]+(?:['’-][^\W_]+)*")  # a slot, or a word
-_NEAR = 0.6  # token Jaccard of two templates that say too much alike
 
 
 def fault(text: str, dataset: str) -> str:
-    """What is wrong with a text by itself: SLOTS, CHARACTERS or LONG; '' where nothing is."""
-    if not all(one.isprintable() or one == "\n" for one in text):
-        return CHARACTERS
+    """The first of the linter's rules that a text breaks, or LONG; '' where it is fit."""
     if len(text) > _LONGEST:
         return LONG
-    try:
-        templates.check(text, dataset)
-    except InstructionError:
-        return SLOTS
-    return SLOTS if text.count("{caption}") > 1 else ""
-
-
-def tokens(text: str) -> frozenset[str]:
-    """Slots and lower-case words of a text."""
-    return frozenset(_TOKEN.findall(text.lower()))
+    return next((rule for rule, _ in rules.faults(text, dataset)), "")
 
 
 def jaccard(one: frozenset[str], other: frozenset[str]) -> float:
@@ -40,18 +26,22 @@ class Known:
     """The texts that are there already."""
 
     def __init__(self, texts: Iterable[str]) -> None:
-        self._texts = list(texts)
-        self._tokens = [tokens(text) for text in self._texts]
+        self._said: set[tuple[str, ...]] = set()
+        self._tokens: list[frozenset[str]] = []
+        for text in texts:
+            self.add(text)
 
     def add(self, text: str) -> None:
         """One more is there."""
-        self._texts.append(text)
-        self._tokens.append(tokens(text))
+        said = tokens(text)
+        self._said.add(said)
+        self._tokens.append(frozenset(said))
 
     def like(self, text: str) -> str:
-        """DUPLICATE or NEAR, where a text is too close to one of them; else ''."""
-        found = tokens(text)
-        near = max((jaccard(found, other) for other in self._tokens), default=0.0)
-        if near == 1.0:  # the same words, in whatever order
+        """DUPLICATE or NEAR_DUPLICATE, where a text is too close to one of them; else ''."""
+        said = tokens(text)
+        if said in self._said:
             return DUPLICATE
-        return NEAR if near >= _NEAR else ""
+        found = frozenset(said)
+        near = any(jaccard(found, other) >= NEAR for other in self._tokens)
+        return NEAR_DUPLICATE if near else ""
