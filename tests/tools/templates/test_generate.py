@@ -219,10 +219,7 @@ def test_malformed_answers_are_asked_for_again_and_counted(
         ((302, "", {"location": "http://127.0.0.1:1/"}), "no answer from"),
     ],
 )
-def test_errors_are_one_line_without_the_key(
-    server, command, tmp_path, capfd, monkeypatch, reply, told
-) -> None:
-    monkeypatch.setenv("OPENAI_LOG", "debug")
+def test_errors_are_one_line_without_the_key(server, command, tmp_path, capfd, reply, told) -> None:
     server.usual = lambda asked: reply
     assert command(count=5) == 2
     captured = capfd.readouterr()
