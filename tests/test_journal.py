@@ -25,7 +25,7 @@ def test_each_reader_gets_each_row_once_in_order(tmp_path: Path) -> None:
 def test_half_a_line_is_not_there(tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
     reader = Journal(path)
-    path.write_bytes(b'{"n": 1}\n{"n": 2}')
+    path.write_bytes(b'{"n": 1}\n{"n": 2, "longer": "than what comes in its place"}')
     assert reader.news() == [{"n": 1}]
     assert Journal(path).append([{"n": 3}]) == [{"n": 1}, {"n": 3}]
     assert reader.news() == [{"n": 3}]

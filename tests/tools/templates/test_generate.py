@@ -149,9 +149,11 @@ def test_what_is_unfit_or_there_already_is_refused_by_reason(
     assert [draft.text for draft in drafted(tmp_path)] == [
         first, second, written(server.seen[1]["seed"])[0],
     ]  # fmt: skip
-    out = capsys.readouterr().out
     # slots: No slot, Too much, A brace, [ref#1] and ''
     reasons = "slots 5, duplicate 3, near_duplicate 1, caption 1, characters 1, long 1"
+    assert f"refused 12 ({reasons})" in capsys.readouterr().out
+    assert command(count=3) == 0
+    assert f"3 of 3 drafts (0 new) in {tmp_path}" in (out := capsys.readouterr().out)
     assert f"refused 12 ({reasons})" in out
 
 
