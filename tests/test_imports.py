@@ -11,7 +11,8 @@ OURS = ("instruct_imagen_data", "pipelines", "model")
 TORCH = {"torch", "torchvision", "timm", "open_clip", "controlnet_aux", "diffusers", "transformers"}
 CONTRACT = {
     "errors", "schema", "keys", "images", "instructions", "tasks", "storage", "shards", "index",
-    "licences", "runs", "templates", "vectors", "cell", "sources", "journal",
+    "licences", "mixture", "runs", "templates", "vectors", "cell", "sources",
+    "journal",
 }  # fmt: skip
 
 
@@ -53,7 +54,8 @@ MAY_IMPORT = {
     "tools": {"contract", "annotators", "planted", "command_line"},
     "training": {"contract", "agreement", "annotators", "planted", "command_line"},
     "cli": {"contract", "pipelines"},
-    "pipelines": {"contract", "annotators", "stages", "command_line"},
+    "card": {"contract"},
+    "pipelines": {"contract", "annotators", "stages", "command_line", "card"},
     "model": {"contract"},
 }
 BEAM_IN = {"stages", "pipelines"}

@@ -39,8 +39,10 @@ def _foreign(dataset: str) -> Mapping[str, str]:
 
 
 def _said(text: str, sought: Iterable[str]) -> list[str]:
-    """Those of some words and phrases that a text uses, in alphabetical order."""
+    """Those of some words and phrases that a text uses, in alphabetical order; idioms are none."""
     said = f" {' '.join(words(text))} "
+    for idiom in listed("idioms"):
+        said = said.replace(f" {idiom} ", " ")
     return sorted(one for one in sought if f" {one} " in said)
 
 

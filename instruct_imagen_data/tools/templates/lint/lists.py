@@ -14,7 +14,7 @@ def _all() -> Mapping[str, Any]:
 
 @functools.cache
 def listed(name: str) -> frozenset[str]:
-    """The words of a list: verbs, claims, photos, profane."""
+    """The words of a list: verbs, claims, photos, profane, idioms."""
     return frozenset(_all()[name])
 
 

@@ -15,6 +15,8 @@ RULES: Mapping[str, Rule] = {
     "plural": slots.plural,
     "glued": slots.glued,
     "subject": slots.subject,
+    "style_name": slots.style_name,
+    "roles": slots.roles,
     "characters": writing.characters,
     "spacing": writing.spacing,
     "doubled": writing.doubled,

@@ -8,7 +8,7 @@ stands after "a", is made plural, or is glued to a word; and no verb takes a cap
 import re
 from collections.abc import Iterator
 
-from instruct_imagen_data import templates
+from instruct_imagen_data import tasks, templates
 from instruct_imagen_data.instructions import InstructionError
 from instruct_imagen_data.tools.templates.lint.tokens import excerpt
 
@@ -34,6 +34,20 @@ _VERBS = (
     "is|are|was|were|be|been|has|have|had|does|do|should|must|will|can|could|would|may|might|shall|"
     "stands?|sits?|lies?|appears?|looks?|seems?|shows?|fills?|follows?|takes?|gets?|goes|comes?|"
     "becomes?|needs?|ought|keeps?|matches|exists?|gives?|makes?|deserves?|wants?"
+)
+_NO_NOUN = (
+    "and|or|but|for|to|in|on|of|with|as|is|are|was|has|have|does|do|at|by|from|so|into|over|that|"
+    "which|who|this|these|the|a|an|it|if|while|until|when|where|without|not|no|only|than|then|after|"
+    "before|painted|shown|given|can|could|would|should|will|must|may|might|gives|decides|says"
+)
+_BARE_STYLE = re.compile(
+    rf"\b(?:the|my|your|our|this|that) \{{ref#1\}}(?![\"”]? +(?!(?:{_NO_NOUN})\b)[a-z])", re.I
+)
+_STYLE_OF_CONTENT = re.compile(
+    r"\b(?:style|manner|palette|brushwork|strokes)(?: of| from)(?: the)? \{(?:ref|mark)#2\}|"
+    r"^style(?: \w+)?: (?:the )?\{(?:ref|mark)#2\}|"
+    r"\{(?:ref|mark)#2\} (?:style|version|fashion|manner)\b",
+    re.I | re.M,
 )
 _SUBJECT = re.compile(rf"\{{caption\}} +(?:{_VERBS})\b", re.I)
 
@@ -79,3 +93,21 @@ def subject(text: str, dataset: str) -> Iterator[str]:
     """No verb right after a caption that is not quoted: it may be plural, or a sentence itself."""
     for found in _SUBJECT.finditer(text):
         yield f"a caption is the subject of a verb: {excerpt(text, *found.span())}"
+
+
+def style_name(text: str, dataset: str) -> Iterator[str]:
+    """The name of a style has no article but for a noun: "the [ref#1] Realism look"."""
+    if _style_is_first(dataset):
+        for found in _BARE_STYLE.finditer(text):
+            yield f"a style's name with an article and no noun: {excerpt(text, *found.span())}"
+
+
+def roles(text: str, dataset: str) -> Iterator[str]:
+    """Of a style and a content, the second marker is not called the style."""
+    if _style_is_first(dataset):
+        for found in _STYLE_OF_CONTENT.finditer(text):
+            yield f"the style is marker 1: {excerpt(text, *found.span())}"
+
+
+def _style_is_first(dataset: str) -> bool:
+    return tasks.TASKS[tasks.DATASETS[dataset].task].references[:1] == ("style",)

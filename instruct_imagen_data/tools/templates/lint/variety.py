@@ -20,7 +20,7 @@ SHORT, LONG = 8, 30
 ENTROPY = 0.68  # of first words, as a share of what all different ones would have
 VERB_ENTROPY = 0.5  # of first verbs
 FIRST_WORD = 0.12  # most templates that begin with one word
-SELF_BLEU = 0.35
+SELF_BLEU = 0.3
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -17,18 +17,24 @@ _SPACING = (
 )
 _WORDS_TWICE = re.compile(r"\b([A-Za-z']+) +\1\b", re.I)
 _ARTICLE = "the|a|an|my|your|our|its|their"
-_ARTICLES_TWICE = re.compile(rf"\b(?:{_ARTICLE}) +(?:{_ARTICLE}|his|this|these|those)\b", re.I)
-_SIGNS_TWICE = re.compile(r",,|;;|::|,\.|\.,|;\.|:\.|,;|(?<!\.)\.\.(?!\.)|\.{4,}|[!?]\.|,[!?]")
+_ARTICLES_TWICE = re.compile(
+    rf"\b({_ARTICLE}) +(?!\1\b)(?:{_ARTICLE}|his|this|these|those)\b", re.I
+)
+_SIGNS_TWICE = re.compile(
+    r",,|;;|,\.|(?<!etc)(?<!\.[a-z])\.,|;\.|:\.|,;|(?<!\.)\.\.(?!\.)|\.{4,}|[!?]\.|,[!?]"
+)
 _OPENS = re.compile(r"(?<![A-Za-z])['‘]\{")
 _CLOSES = re.compile(r"['’](?![A-Za-z])")
+_NUMBERED = re.compile(r"(?<!\S)(?:[0-9]+|[a-z])\)")  # 1) 2) a) b)
 _PAIRS = {"(": ")", "“": "”"}
-_EMPTY = re.compile(r"\"\s*\"(?=\s|\Z)|\(\s*\)|“\s*”")
+_EMPTY = re.compile(r"\"\"|\(\s*\)|“\s*”")
 _SENTENCE = re.compile(r"(?<![.…])[.!?] +([A-Za-z])")
 _SHORT = re.compile(r"\b(?:e\.g|i\.e|etc|vs|approx|no|a\.k\.a|incl|min|max)\.\s+\Z", re.I)
-_A_VOWEL = re.compile(
-    r"(?:\ba|(?<![A-Za-z] )\bA) +(?!(?:one|once|un[ia]|us[aeiu]|uti|eu|ewe)[a-z]*\b)[aeiou][a-z]*"
+_AS_CONSONANT = r"(?:one|once|un[ia]|us[aeiu]|ut[io]|ubi|eu|ewe)[a-z]*\b"  # you, won
+_A_VOWEL = re.compile(rf"(?:\ba|(?<![A-Za-z] )\bA) +(?!{_AS_CONSONANT})[aeiou][a-z]*")
+_AN_CONSONANT = re.compile(
+    r"\b[Aa]n +(?!(?:hour|heir|hono|hones|homage|herb|hist)[a-z]*\b)[b-df-hj-np-tv-z][a-z]+"
 )
-_AN_CONSONANT = re.compile(r"\b[Aa]n +(?!(?:hour|heir|hono|honest)[a-z]*\b)[b-df-hj-np-tv-z][a-z]+")
 _OPEN_END = re.compile(r"(?:[,;({&+/–—-]|\b(?:the|a|an|and|or|but|my|your|our))\s*\Z", re.I)
 
 
@@ -59,7 +65,7 @@ def quotes(text: str, dataset: str) -> Iterator[str]:
     if text.count('"') % 2:
         yield "a quotation mark has no partner"
     open_ones = []
-    for one in text:
+    for one in _NUMBERED.sub("", text):
         if one in _PAIRS:
             open_ones.append(_PAIRS[one])
         elif one in _PAIRS.values() and (not open_ones or open_ones.pop() != one):
