@@ -11,7 +11,8 @@ OURS = ("instruct_imagen_data", "pipelines", "model")
 TORCH = {"torch", "torchvision", "timm", "open_clip", "controlnet_aux", "diffusers", "transformers"}
 CONTRACT = {
     "errors", "schema", "keys", "images", "instructions", "tasks", "storage", "shards", "index",
-    "licences", "mixture", "runs", "templates", "vectors", "cell", "sources", "journal",
+    "licences", "mixture", "runs", "templates", "vectors", "cell", "sources",
+    "journal",
 }  # fmt: skip
 
 
