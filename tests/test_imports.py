@@ -11,7 +11,7 @@ OURS = ("instruct_imagen_data", "pipelines", "model")
 TORCH = {"torch", "torchvision", "timm", "open_clip", "controlnet_aux", "diffusers", "transformers"}
 CONTRACT = {
     "errors", "schema", "keys", "images", "instructions", "tasks", "storage", "shards", "index",
-    "licences", "runs", "templates", "vectors", "cell", "sources",
+    "licences", "mixture", "runs", "templates", "vectors", "cell", "sources",
 }  # fmt: skip
 
 
