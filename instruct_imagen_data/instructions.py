@@ -10,6 +10,7 @@ map"; `{mark#1}` the marker alone; `{caption}`, `{style}` and other names the ro
 """
 
 import dataclasses
+import functools
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -19,6 +20,7 @@ _BRACKETS = re.compile(r"(\[+)ref#")
 _MARKER = re.compile(r"([1-9][0-9]{0,3})\]")
 _SLOT = re.compile(r"\{((?:ref|mark)#[1-9][0-9]{0,3}|[a-z][a-z_]*)\}")
 _TRAILING = re.compile(r"\[+\Z")
+_TEMPLATES_KEPT = 4096  # parsed, for the next row: a hundred of each of eleven datasets
 
 
 class InstructionError(UsageError):
@@ -115,6 +117,7 @@ def renumber(text: str, numbers: Mapping[int, int]) -> str:
     )
 
 
+@functools.lru_cache(_TEMPLATES_KEPT)
 def pieces(template: str) -> tuple[str | Hole, ...]:
     """A template as literal texts and holes.
 
@@ -147,6 +150,7 @@ def cited(template: str) -> tuple[int, ...]:
     return tuple(sorted({int(number) for _, sign, number in numbers if sign}))
 
 
+@functools.lru_cache(_TEMPLATES_KEPT)
 def wanted(template: str) -> frozenset[str]:
     """Keys that `render` needs of a row: caption, style, ref#1 ..."""
     return frozenset(name.replace("mark#", "ref#") for name in names(template))

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from instruct_imagen_data import mixture, tasks
 from instruct_imagen_data.errors import UsageError
 from instruct_imagen_data.mixture import Share
+from instruct_imagen_data.mixture.cycle import even_order
 
 ALL = dict.fromkeys(tasks.DATASETS, 10)
 subsets = st.dictionaries(
@@ -166,7 +167,7 @@ shares = st.lists(st.integers(0, 400), min_size=1, max_size=11).filter(any)
 def test_no_dataset_is_ever_early_or_late(counts: list[int]) -> None:
     """Brute force over one cycle: before any draw the counts are within the best bound there is."""
     length, kinds = sum(counts), sum(one > 0 for one in counts)
-    order = mixture._even_order(counts)
+    order = even_order(counts)
     assert Counter(order) == Counter({i: one for i, one in enumerate(counts) if one})
     each = np.array(order)[:, None] == np.arange(len(counts))
     had = np.cumsum(each, axis=0)

@@ -1,25 +1,13 @@
-"""The mixture of stage 2: how often each dataset is drawn, and which one a draw is of.
-
-Table 1's ratios are those of a corpus that has everything. `of_rows` gives the ratios of the
-datasets that are there, `capped` bounds how often a small one is replayed, and `cycle_of` lays the
-draws out: evenly, in an order that repeats, so that how often a dataset was drawn before draw n is
-looked up, not counted.
-"""
+"""Ratios of the datasets that are there, the cap on replay, and the file that holds them."""
 
 import dataclasses
-import heapq
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
-
-import numpy as np
-import numpy.typing as npt
 
 from instruct_imagen_data import tasks
 from instruct_imagen_data.errors import UsageError
 
 FILE = "mixture.toml"
-CYCLE = 10_000  # draws: a share is a whole number of them
-MAX_REPLAY = 50.0  # above it, a dataset is learnt by heart (the paper's own go up to 270)
 _DIGITS = 6  # of a ratio in a file; together they are exactly 1
 _HEAD = """\
 # How often each dataset is drawn in stage 2: `ratio` of all draws (together 1), from `rows`
@@ -128,7 +116,7 @@ def too_few(mixture: Mixture, draws: int, most: float) -> bool:
 
 def write(mixture: Mixture) -> str:
     """The text of a mixture file; its ratios are rounded so that they sum to exactly 1."""
-    units = _apportion([one.ratio for one in mixture], 10**_DIGITS)
+    units = apportion([one.ratio for one in mixture], 10**_DIGITS)
     blocks = [
         f'\n[[mixture]]\ndataset = "{one.dataset}"\n'
         f"ratio = {unit / 10**_DIGITS:.{_DIGITS}f}\nrows = {one.rows}\n"
@@ -174,7 +162,7 @@ def _share(table: object, where: str) -> Share:
     return Share(name, float(ratio), rows)
 
 
-def _apportion(ratios: Sequence[float], total: int) -> list[int]:
+def apportion(ratios: Sequence[float], total: int) -> list[int]:
     """Whole numbers in proportion to ratios that sum to `total`: by largest remainder."""
     scale = total / sum(ratios)
     exact = [ratio * scale for ratio in ratios]
@@ -183,77 +171,3 @@ def _apportion(ratios: Sequence[float], total: int) -> list[int]:
     for i in most[: total - sum(whole)]:
         whole[i] += 1
     return whole
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Cycle:
-    """Which dataset each draw is of: an order of `len(order)` draws that repeats for ever.
-
-    Before any draw n, a dataset has had n times its share of the draws, less or more than one.
-
-    Attributes:
-      datasets: Their names.
-      order: int16 [length], index of a dataset of each draw.
-      before: int64 [length + 1, datasets], draws of each among the first n of the cycle.
-    """
-
-    datasets: tuple[str, ...]
-    order: npt.NDArray[np.int16]
-    before: npt.NDArray[np.int64]
-
-    def dataset_at(self, draw: int) -> str:
-        """The dataset of a draw, counted from 0."""
-        return self.datasets[self.order[draw % len(self.order)]]
-
-    def count(self, dataset: str, draws: int) -> int:
-        """How many of the first so many draws are of a dataset; a look-up, however many."""
-        rounds, rest = divmod(draws, len(self.order))
-        column = self.before[:, self.datasets.index(dataset)]
-        return rounds * int(column[-1]) + int(column[rest])
-
-    def sample_at(self, draw: int) -> tuple[str, int]:
-        """(dataset, number among the samples of that dataset, from 0) of a draw."""
-        dataset = self.dataset_at(draw)
-        return dataset, self.count(dataset, draw)
-
-
-def cycle_of(mixture: Mixture, length: int = CYCLE) -> Cycle:
-    """The cycle of a mixture: shares by largest remainder, laid out as evenly as can be."""
-    names = tuple(one.dataset for one in mixture)
-    shares = _apportion([one.ratio for one in mixture], length)
-    order = np.array(_even_order(shares), np.int16)
-    each = order[:, None] == np.arange(len(names))
-    before = np.zeros((length + 1, len(names)), np.int64)
-    np.cumsum(each, axis=0, out=before[1:])
-    return Cycle(names, order, before)
-
-
-def _even_order(shares: Sequence[int]) -> list[int]:
-    """An order in which index i comes shares[i] times, nowhere more than one early or late.
-
-    With k indices, and length L: before any n, i has come n * shares[i] / L times within
-    1 - 1 / (2k - 2), which is the best that can be (Tijdeman 1980, "The chairman assignment
-    problem"). That bound gives each occurrence an earliest and a latest place; of the occurrences
-    that may come, the one that must come first is taken.
-    """
-    length, kinds = sum(shares), sum(share > 0 for share in shares)
-    parts = max(2 * kinds - 2, 1)  # the bound is (parts - 1) / parts
-
-    def window(i: int, number: int) -> tuple[int, int, int, int]:
-        """(earliest place, latest place, index, number) of an occurrence, all from 0."""
-        unit = parts * shares[i]
-        earliest = -(-length * (parts * number + 1) // unit) - 1
-        return earliest, length * (parts * (number + 1) - 1) // unit, i, number
-
-    waiting = [window(i, 0) for i, share in enumerate(shares) if share]
-    heapq.heapify(waiting)
-    ready: list[tuple[int, int, int]] = []
-    order = []
-    for place in range(length):
-        while waiting and waiting[0][0] <= place:
-            _, latest, i, number = heapq.heappop(waiting)
-            heapq.heappush(ready, (latest, i, number))
-        _, i, number = heapq.heappop(ready)
-        order.append(i)
-        heapq.heappush(waiting, window(i, number + 1))
-    return order
