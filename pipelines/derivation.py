@@ -133,11 +133,7 @@ def chosen(only: str, roles: Roles) -> Roles:
     Raises:
       UsageError: a name that is none of them.
     """
-    names = [name.strip() for name in only.split(",") if name.strip()]
-    for name in names:
-        if name not in roles:
-            raise UsageError(f"--only {name}: known are {', '.join(roles)}")
-    return {name: needed for name, needed in roles.items() if not names or name in names}
+    return {name: roles[name] for name in command_line.chosen("only", only, roles)}
 
 
 def hindrance(models: model_set.ModelSet, roles: Sequence[str], allowed: str) -> str:

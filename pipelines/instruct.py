@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 import apache_beam as beam
 
-from instruct_imagen_data import mixture, schema, shards, storage, tasks, templates
+from instruct_imagen_data import command_line, mixture, schema, shards, storage, tasks, templates
 from instruct_imagen_data.errors import TooManyRejects, UsageError
 from instruct_imagen_data.stages.finish import FinishDatasets
 from instruct_imagen_data.stages.instruct import STAGE, InstructExamples, open_examples
-from pipelines import derivation, job
+from pipelines import job
 
 VERB = STAGE
 
@@ -64,7 +64,7 @@ def _check(options: Options) -> None:
 
 
 def _wanted(options: Options) -> list[str]:
-    return list(derivation.chosen(options.only, dict.fromkeys(tasks.DATASETS, ())))
+    return command_line.chosen("only", options.only, tasks.DATASETS)
 
 
 def _templates_of(names: Sequence[str], folder: str) -> dict[str, templates.Templates]:

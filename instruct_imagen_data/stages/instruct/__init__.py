@@ -5,6 +5,7 @@ the texts beside them are looked at; pictures stay columns, and are moved.
 """
 
 from instruct_imagen_data.stages.instruct.parts import (
+    Instructed,
     InstructExamples,
     Todo,
     check_conservation,
@@ -18,6 +19,7 @@ from instruct_imagen_data.stages.instruct.wording import Worded, Wording, Words,
 __all__ = [
     "STAGE",
     "InstructExamples",
+    "Instructed",
     "Source",
     "Todo",
     "Worded",

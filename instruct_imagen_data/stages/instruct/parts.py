@@ -15,13 +15,20 @@ from instruct_imagen_data import schema, shards, storage
 from instruct_imagen_data.errors import ConservationError, UsageError
 from instruct_imagen_data.schema import Derived, Example, RejectRow
 from instruct_imagen_data.stages.blocks import Reject, sift
-from instruct_imagen_data.stages.derived import Made
 from instruct_imagen_data.stages.instruct.sources import STAGE, Source
 from instruct_imagen_data.stages.instruct.wording import Wording, Words, words_of
 from instruct_imagen_data.templates import Templates
 
 
-def instruct(table: pa.Table, part: str, given: Templates) -> Made:
+@dataclasses.dataclass(frozen=True)
+class Instructed:
+    """What a part comes to."""
+
+    rows: pa.Table  # schema.Example
+    rejects: pa.Table  # schema.RejectRow
+
+
+def instruct(table: pa.Table, part: str, given: Templates) -> Instructed:
     """A part of schema.Derived as schema.Example, in the same order, and its rejects."""
 
     def describe(row: Words, reject: Reject) -> RejectRow:
@@ -38,10 +45,10 @@ def instruct(table: pa.Table, part: str, given: Templates) -> Made:
     columns["instruction"] = pa.array([one.instruction for one in rows], pa.string())
     columns["template_id"] = pa.array([one.template_id for one in rows], pa.string())
     whole = pa.table({name: columns[name] for name in wanted.names}, schema=wanted)
-    return Made(whole, schema.table_of(RejectRow, rejected))
+    return Instructed(whole, schema.table_of(RejectRow, rejected))
 
 
-def check_conservation(before: pa.Table, after: Made, where: str) -> None:
+def check_conservation(before: pa.Table, after: Instructed, where: str) -> None:
     """Raises ConservationError unless each row is kept, or has one reject."""
     had = Counter(before["key"].to_pylist())
     has = Counter(after.rows["key"].to_pylist() + after.rejects["key"].to_pylist())
@@ -86,7 +93,7 @@ def instruct_part(one: Todo, examples: str, output: str, given: Mapping[str, Tem
     return f"{one.dataset}/{one.part}"
 
 
-def _commit(one: Todo, made: Made, output: str) -> None:
+def _commit(one: Todo, made: Instructed, output: str) -> None:
     name = one.dataset
     sha256 = shards.write_part(output, name, one.part, made.rows, shards.ROWS_PER_GROUP_DRAWN)
     rows = {name: made.rows.num_rows, shards.REJECTS: made.rejects.num_rows}
