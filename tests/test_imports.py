@@ -53,7 +53,8 @@ MAY_IMPORT = {
     "tools": {"contract", "annotators", "planted", "command_line"},
     "training": {"contract", "agreement", "annotators", "planted", "command_line"},
     "cli": {"contract", "pipelines"},
-    "pipelines": {"contract", "annotators", "stages", "command_line"},
+    "card": {"contract"},
+    "pipelines": {"contract", "annotators", "stages", "command_line", "card"},
     "model": {"contract"},
 }
 BEAM_IN = {"stages", "pipelines"}
