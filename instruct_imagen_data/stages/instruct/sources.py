@@ -4,9 +4,11 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
+from typing import Any
 
-from instruct_imagen_data import shards, storage
+from instruct_imagen_data import schema, shards, storage
 from instruct_imagen_data.errors import UsageError
+from instruct_imagen_data.schema import Derived
 
 STAGE = "instruct"
 
@@ -45,7 +47,7 @@ def open_examples(folder: str, wanted: Iterable[str]) -> dict[str, Source]:
         place = storage.join(folder, name)
         job = shards.read_job(place)
         if job is not None:
-            found[name] = _source(place, name, str(job["job"]))
+            found[name] = _source(place, name, job)
     if not found:
         raise UsageError(
             f"{folder} holds none of the datasets that are wanted: run `instruct-imagen derive "
@@ -54,17 +56,23 @@ def open_examples(folder: str, wanted: Iterable[str]) -> dict[str, Source]:
     return found
 
 
-def _source(place: str, name: str, job: str) -> Source:
-    if job == STAGE:
+def _source(place: str, name: str, job: Mapping[str, Any]) -> Source:
+    if job["job"] == STAGE:
         raise UsageError(
             f"{place} holds instructions already: --examples is what `instruct-imagen derive` wrote"
         )
     try:
-        manifest = shards.require_finished(place, job)
+        manifest = shards.require_finished(place, str(job["job"]))
     except UsageError as error:
         raise UsageError(f"{error}; or leave {name} out by --only") from error
     if manifest.get("dataset") != name:
-        raise UsageError(f"{place} holds {manifest.get('dataset') or job!r}, not {name}")
+        raise UsageError(f"{place} holds {manifest.get('dataset') or job['job']!r}, not {name}")
+    now = schema.versions(Derived)["Derived"]
+    if job["settings"].get("records", {}).get("Derived", now) != now:
+        raise UsageError(
+            f"{place} was derived by another version of this project, whose rows have other "
+            "fields: derive it again, with --overwrite"
+        )
     hashes = json.dumps([[one["part"], one["sha256"]] for one in manifest["parts"]])
     parts = {one["part"]: one["rows"][name] for one in manifest["parts"]}
     size = sum(file.size for file in storage.list_files(place))

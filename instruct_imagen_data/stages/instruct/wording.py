@@ -106,8 +106,9 @@ class Wording:
         if row.split not in templates.SPLITS:
             raise Reject("malformed", f"its split is {row.split!r}")
         pairs = set(row.references)
-        numbers = sorted(number for number, _ in pairs)
-        if len(set(numbers)) < len(numbers):
-            raise Reject("malformed", "pictures of one marker have different texts")
-        if numbers != list(range(1, len(self._task.references) + 1)):
-            raise Reject("malformed", f"its markers are {numbers}: {self._task.name} has others")
+        numbers = {number for number, _ in pairs}
+        if numbers != set(range(1, len(self._task.references) + 1)):
+            found = ", ".join(map(str, sorted(numbers, key=str))) or "none"
+            raise Reject("malformed", f"its markers are {found}: {self._task.name} has others")
+        if len(pairs) > len(numbers) or None in dict(pairs).values():
+            raise Reject("malformed", "the pictures of a marker have not one text")
