@@ -1,7 +1,6 @@
 """Derived examples in, and templates; instruction datasets and the mixture of them out."""
 
 import dataclasses
-import math
 import sys
 from collections.abc import Sequence
 
@@ -55,7 +54,7 @@ def _check(options: Options) -> None:
     if options.total_examples is not None and options.total_examples < 1:
         raise UsageError(f"--total-examples {options.total_examples}: at least 1")
     if options.max_replay is not None:
-        if not 0 < options.max_replay < math.inf:
+        if options.max_replay <= 0:
             raise UsageError(f"--max-replay {options.max_replay}: above 0")
         if options.total_examples is None:
             raise UsageError("--max-replay needs --total-examples: of how many draws?")

@@ -202,3 +202,32 @@ def test_a_cycle_is_fixed() -> None:
     assert [cycle.dataset_at(n) for n in range(7, 14)] == GOLDEN
     assert cycle.count("suti", 7 * 10**15) == 4 * 10**15
     assert cycle.sample_at(7 * 10**15 + 3) == ("suti", 4 * 10**15 + 2)
+
+
+def test_the_table_tells_every_dataset() -> None:
+    found = mixture.of_rows({"natural": 1200, "suti": 4})
+    left = dict.fromkeys(tasks.DATASETS, "not in examples") | {"suti": "no"}
+    lines = mixture.table(found, left, None)
+    assert lines[1].split() == ["natural", "1,200", "0.3333"]
+    assert lines[2] == "  wikiart           left out: not in examples"
+    assert len(lines) == 1 + len(tasks.DATASETS)
+    assert mixture.table(found, {}, 600)[1:] == [
+        "  natural                  1,200  0.3333        0.2 times",
+        "  suti                         4  0.6667      100.0 times",
+    ]
+
+
+def test_warnings_say_what_to_do() -> None:
+    found = mixture.of_rows({"natural": 1200, "suti": 4})
+    assert mixture.warnings(found, None, None) == []
+    assert mixture.warnings(found, 300, None) == []  # 50 times is not above 50
+    (often,) = mixture.warnings(found, 306, None)
+    assert often.startswith("suti: replayed more than 50 times in 306 draws")
+    assert often.endswith("--max-replay 50")
+    assert mixture.warnings(mixture.capped(found, 306, 50), 306, 50) == []
+    (few,) = mixture.warnings(mixture.capped(found, 30_100, 20), 30_100, 20)
+    assert "1,204 rows in all are too few for 30,100 draws at --max-replay 20" in few
+    assert "replayed 25.0 times" in few
+    rare = mixture.capped(mixture.of_rows({"natural": 10**9, "suti": 4}), 10**7, 50)
+    (never,) = mixture.warnings(rare, None, None)
+    assert never == "suti: less than one of 10,000 draws, so never drawn"
