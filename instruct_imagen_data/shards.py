@@ -71,9 +71,7 @@ def _has_pictures(table: pa.Table) -> bool:
 
 
 def serialise(
-    table: pa.Table,
-    footer: Mapping[str, str] | None = None,
-    rows_per_group: int = ROWS_PER_GROUP,
+    table: pa.Table, footer: Mapping[str, str] | None = None, rows_per_group: int = ROWS_PER_GROUP
 ) -> pa.Buffer:
     """A table as the bytes of a Parquet file; the same table gives the same bytes.
 
@@ -227,9 +225,8 @@ def reasons_of(rejects: pa.Table) -> dict[str, int]:
 
 def write_commit(folder: str, commit: Commit, rejects: pa.Table) -> None:
     """Writes the `_rejects` part of a block whose other parts are written."""
-    found = dataclasses.asdict(commit)
-    text = json.dumps({name: value for name, value in found.items() if value is not None})
-    write_part(folder, REJECTS, commit.part, rejects, commit=text)
+    told = {name: one for name, one in dataclasses.asdict(commit).items() if one is not None}
+    write_part(folder, REJECTS, commit.part, rejects, commit=json.dumps(told))
 
 
 def read_commit(folder: str, part: str) -> Commit:

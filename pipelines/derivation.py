@@ -13,6 +13,7 @@ from instruct_imagen_data.errors import UsageError
 from instruct_imagen_data.stages.captions import ROLE
 from instruct_imagen_data.stages.derived import Setup, Terms, WriteDerived, licences_of
 from instruct_imagen_data.stages.finish import FinishDatasets
+from instruct_imagen_data.stages.instruct import STAGE as INSTRUCT
 from pipelines import job
 
 Roles = Mapping[str, tuple[str, ...]]  # dataset -> roles of the networks it is made with
@@ -177,6 +178,13 @@ def resolve(
             raise UsageError(f"{command_line.flag(name)} {getattr(options, name)}: at least 1")
     if shards.read_job(options.output):
         raise UsageError(f"{options.output} holds a job of its own: choose another --output")
+    for dataset in roles:
+        former = shards.read_job(storage.join(options.output, dataset))
+        if former is not None and former["job"] == INSTRUCT:  # not even by --overwrite
+            raise UsageError(
+                f"{options.output}/{dataset} holds instructions, made of derived examples: "
+                "choose another --output"
+            )
     check_device(options.device)
     name = options.models or default_models
     models = model_set.load_set(name)

@@ -103,7 +103,8 @@ def _job_file(verb: str, plan: Plan, output: str = "") -> dict[str, Any]:
 
 
 def _show_plan(verb: str, options: Any, plan: Plan, flags: Sequence[str]) -> None:
-    print(f"{verb}: {len(plan.inputs)} inputs, {sum(plan.inputs.values()):,} bytes")
+    size = f", {plan.size:,} bytes" if plan.size else ""
+    print(f"{verb}: {len(plan.inputs)} inputs{size}")
     for name, value in (dataclasses.asdict(options) | dict(plan.settings)).items():
         print(f"  {name} = {value!r}")
     for phase in plan.phases:

@@ -249,7 +249,6 @@ def test_the_two_kinds_of_folder_are_told_apart(
         command(*given, tmp_path / "out", "--output", tmp_path / "more"),
         "natural holds instructions already: --examples is what `instruct-imagen derive` wrote",
     )
-    shutil.rmtree(tmp_path / "examples" / "suti")
     (examples / "natural" / shards.MANIFEST).unlink()
     refused(
         command(*given, examples, "--output", tmp_path / "more"),
@@ -257,6 +256,19 @@ def test_the_two_kinds_of_folder_are_told_apart(
     )  # fmt: skip
     done = command(*given, examples, "--output", tmp_path / "more", "--only", "styled")
     assert done.code == 0
+
+
+def test_derive_does_not_overwrite_instructions(
+    tmp_path: Path, command: Command, made: Path, tree: Tree
+) -> None:
+    derived_rows.write(tmp_path / "in", {"wikiart": {"a": [row("wikiart", 1)]}})
+    given = ("--examples", tmp_path / "in", "--templates", made / "templates")
+    assert command("instruct", *given, "--output", tmp_path / "out").code == 0
+    before = tree(tmp_path / "out")
+    for more in ([], ["--overwrite"]):
+        done = command("art", "--art", tmp_path, "--output", tmp_path / "out", *more)
+        refused(done, "out/wikiart holds instructions", "choose another --output")
+    assert tree(tmp_path / "out") == before
 
 
 def test_examples_that_were_derived_anew(
