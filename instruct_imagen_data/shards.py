@@ -90,15 +90,14 @@ def serialise(
     }
     if footer:
         table = table.replace_schema_metadata({**(table.schema.metadata or {}), **footer})
+    columns = {path: path.split(".")[0] in plain for path in _columns(table)}
     sink = pa.BufferOutputStream()
     pq.write_table(
         table,
         sink,
         row_group_size=rows_per_group if _has_pictures(table) else max(1, table.num_rows),
-        compression={
-            path: "NONE" if path.split(".")[0] in plain else "ZSTD" for path in _columns(table)
-        },
-        use_dictionary=[path for path in _columns(table) if path.split(".")[0] not in plain],
+        compression={path: "NONE" if as_is else "ZSTD" for path, as_is in columns.items()},
+        use_dictionary=[path for path, as_is in columns.items() if not as_is],
         write_statistics=True,
         store_schema=True,
     )
