@@ -61,3 +61,26 @@ def test_image_metadata_is_what_datasets_reads() -> None:
 
     found = json.loads(schema.schema_of(schema.Image).metadata[b"huggingface"])
     assert found["info"]["features"]["image"] == {"_type": "Image"}
+
+
+@pytest.mark.parametrize(
+    "record", [schema.Image, schema.Neighbourhood, schema.Derived, schema.Example]
+)
+def test_datasets_takes_our_pictures_for_pictures(record: type) -> None:
+    """The library itself, on the schema as stored: it ignores a feature that differs at all."""
+    datasets = pytest.importorskip("datasets")
+    stored = schema.schema_of(record)
+    features = datasets.Features.from_arrow_schema(stored)
+    assert str(features).count("Image(") == _pictures(stored) > 0
+    assert "binary" not in str({name: features[name] for name in features if name != "phash"})
+
+
+def _pictures(stored: pa.Schema) -> int:
+    def count(kind: pa.DataType) -> int:
+        if pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0:
+            return 1
+        if pa.types.is_nested(kind):
+            return sum(count(kind.field(i).type) for i in range(kind.num_fields))
+        return 0
+
+    return sum(count(field.type) for field in stored)

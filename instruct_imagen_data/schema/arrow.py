@@ -33,11 +33,25 @@ def _type_of(hint: Any) -> tuple[pa.DataType, bool]:
         (inner,) = (a for a in typing.get_args(hint) if a is not type(None))
         return _type_of(inner)[0], True
     if origin is tuple:
-        inner = typing.get_args(hint)[0]
-        return pa.list_(pa.field("item", _type_of(inner)[0], nullable=False)), False
+        kind, nullable = _type_of(typing.get_args(hint)[0])
+        return pa.list_(pa.field("item", kind, nullable=nullable)), nullable
     if dataclasses.is_dataclass(hint):
-        return pa.struct(_fields(typing.cast(type, hint))), False
+        shown = _shows_pictures(hint)
+        fields = _fields(typing.cast(type, hint))
+        return pa.struct([field.with_nullable(shown) for field in fields]), shown
     return _SCALARS[hint], False
+
+
+def _shows_pictures(hint: Any) -> bool:
+    """Whether a field of this type is, or holds, encoded pictures.
+
+    Hugging Face `datasets` takes our feature metadata for a column only if it is nullable at every
+    level; else it shows bytes for pictures. No picture is ever null.
+    """
+    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+        hints = typing.get_type_hints(hint).values()
+        return hint is Encoded or any(map(_shows_pictures, hints))
+    return any(map(_shows_pictures, typing.get_args(hint)))
 
 
 def _fields(record: type) -> list[pa.Field]:
@@ -51,7 +65,7 @@ def _fields(record: type) -> list[pa.Field]:
 
 def _features(schema: pa.Schema) -> dict[str, Any]:
     """Hugging Face feature metadata: image structs are shown as pictures."""
-    image = pa.struct(_fields(Encoded))
+    image = _type_of(Encoded)[0]
 
     def feature(kind: pa.DataType) -> Any:
         if kind == image:

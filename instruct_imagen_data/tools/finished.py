@@ -17,7 +17,7 @@ import pyarrow.dataset as ds
 from instruct_imagen_data import index, schema, shards, storage, tasks
 from instruct_imagen_data.errors import UsageError
 
-CORPUS, NEIGHBOURS = "corpus", "neighbours"
+CORPUS, NEIGHBOURS, INSTRUCT = "corpus", "neighbours", "instruct"
 _MEMORY = "1GB"  # beyond it DuckDB goes to disk
 
 # Job -> table in a query -> (dataset on disk, its record).
@@ -96,6 +96,11 @@ class Examples:
     manifest: Mapping[str, Any]
 
     @property
+    def instructed(self) -> bool:
+        """Whether its rows are schema.Example, else schema.Derived."""
+        return bool(self.manifest["job"] == INSTRUCT)
+
+    @property
     def place(self) -> tuple[str, str]:
         """(directory, name in it) under which `shards` finds the parts: they lie in the folder."""
         name = storage.open_place(self.folder)[1].rpartition("/")[2]
@@ -104,11 +109,19 @@ class Examples:
 
 @dataclasses.dataclass(frozen=True)
 class Jobs:
-    """The finished jobs of one command line; without neighbours, the corpus alone is told of."""
+    """The finished jobs of one command line; without neighbours, the corpus alone is told of.
+
+    Attributes:
+      corpus: The corpus.
+      neighbours: Of it.
+      examples: Datasets of stage 2 before they have instructions;
+      instructed: and with them.
+    """
 
     corpus: Finished
     neighbours: Finished | None = None
     examples: Sequence[Examples] = ()
+    instructed: Sequence[Examples] = ()
 
     def __iter__(self) -> Iterator[Finished]:
         yield self.corpus
@@ -123,14 +136,15 @@ def open_jobs(folders: Sequence[str]) -> Jobs:
       UsageError: a directory is no finished job's, or no corpus is among them, or two of a kind.
     """
     found: dict[str, Finished] = {}
-    examples: dict[str, Examples] = {}
+    examples: dict[tuple[str, bool], Examples] = {}
     for folder in folders:
         datasets = _examples(folder)
         for dataset in datasets:
-            if dataset.dataset in examples:
-                both = f"{examples[dataset.dataset].folder} and {dataset.folder}"
+            kind = (dataset.dataset, dataset.instructed)
+            if kind in examples:
+                both = f"{examples[kind].folder} and {dataset.folder}"
                 raise UsageError(f"{both} are both the dataset {dataset.dataset}: give one of each")
-            examples[dataset.dataset] = dataset
+            examples[kind] = dataset
         if datasets:
             continue
         one = _open(folder)
@@ -140,7 +154,12 @@ def open_jobs(folders: Sequence[str]) -> Jobs:
         found[one.verb] = one
     if CORPUS not in found:
         raise UsageError(f"none of {', '.join(folders)} is a corpus: name its directory too")
-    jobs = Jobs(found[CORPUS], found.get(NEIGHBOURS), tuple(examples.values()))
+    jobs = Jobs(
+        found[CORPUS],
+        found.get(NEIGHBOURS),
+        tuple(one for one in examples.values() if not one.instructed),
+        tuple(one for one in examples.values() if one.instructed),
+    )
     _check_match(jobs)
     return jobs
 

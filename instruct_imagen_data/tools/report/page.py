@@ -10,7 +10,7 @@ import jinja2
 import instruct_imagen_data
 from instruct_imagen_data.tools import finished, reasons, truth
 from instruct_imagen_data.tools.finished import Finished, Jobs
-from instruct_imagen_data.tools.report import counts, examples, samples
+from instruct_imagen_data.tools.report import counts, examples, instructed, samples
 from instruct_imagen_data.tools.report.samples import Sample
 
 _REFUSED = 5  # rows named for each reason
@@ -94,6 +94,7 @@ def render(jobs: Jobs, rows: Sequence[truth.Row]) -> str:
         evidence=counts.evidence(database, jobs),
         bands=counts.bands(database, jobs),
         datasets=examples.galleries(jobs.examples),
+        instructed=instructed.datasets(jobs.instructed),
         jobs=[(job.verb, job.folder, list(_facts(job))) for job in jobs],
         folders=" ".join(job.folder for job in jobs),
     )
