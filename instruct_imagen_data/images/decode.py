@@ -198,30 +198,25 @@ def reread(data: bytes, shorter: int = 1 << 16) -> Image.Image:
     or a colour profile goes unnoticed.
 
     Args:
-      shorter: Its shorter side, where that is more in the file; such a JPEG is decoded at less.
+      shorter: What is wanted of its shorter side, in pixels. A JPEG that has at least three times
+        as many is decoded at a half, a quarter or an eighth of its size.
 
     Raises:
       DecodeError: with one of REASONS.
     """
-    kind, box = sniff(data), None
+    kind = sniff(data)
     try:
         image: Image.Image = _PLUGINS[kind](io.BytesIO(data))
     except _PILLOW_ERRORS as error:
         raise _error(error) from error
     STORED.check(*image.size)
-    scale = shorter / min(image.size)
-    width, height = (max(shorter, round(one * scale)) for one in image.size)
+    wanted = int(shorter * _DRAFT_GAP)
     try:
-        if scale < 1:
-            drafted = image.draft(None, (int(width * _DRAFT_GAP), int(height * _DRAFT_GAP)))
-            box = drafted[1] if drafted else None  # None: not a JPEG
+        image.draft(None, (wanted, wanted))
         image.load()
     except _PILLOW_ERRORS as error:
         raise _error(error) from error
     image = colour.plain(image)
-    if scale < 1:
-        lanczos = Image.Resampling.LANCZOS
-        image = image.resize((width, height), lanczos, box, reducing_gap=_REDUCING_GAP)
     return image if image.mode == "RGB" else colour.srgb(image, b"")
 
 

@@ -7,8 +7,6 @@ A dataset that has fewer windows than lanes is one window: all of its rows are i
 """
 
 import dataclasses
-import functools
-import hashlib
 from collections.abc import Iterator
 
 from model.batches.permutation import permute
@@ -50,7 +48,7 @@ class Order:
         Args:
           lane: Of the draw.
           in_lane: Draws of this dataset in its lane before it.
-          number: Draws of this dataset before it.
+          number: Draws of this dataset before it; only that of a small one is looked at.
         """
         if self.small:
             turn, place = divmod(number, self.rows)
@@ -62,22 +60,14 @@ class Order:
             visit, place = divmod(in_lane, places)
             turn = visit * self.lanes + lane
             tour, stop = divmod(turn, self.windows)
-            window = _window(self, tour, stop)
+            window = permute(stop, self.windows, self._key("windows", tour))
             first = window * base + min(window, longer)
             rows = base + (window < longer)
-        key = self.key("rows", turn)
+        key = self._key("rows", turn)
         for step in range(limit):
             row = permute((place + step) % places, places, key)
             if row < rows:
                 yield first + row
 
-    def key(self, what: str, turn: int) -> bytes:
-        """Of a permutation."""
-        text = f"{self.seed}/{self.name}/{what}/{turn}"
-        return hashlib.blake2b(text.encode(), digest_size=16).digest()
-
-
-@functools.lru_cache(maxsize=1 << 12)  # a lane asks for one as often as it has rows
-def _window(order: Order, tour: int, stop: int) -> int:
-    """The window that is taken at a stop of a tour of all."""
-    return permute(stop, order.windows, order.key("windows", tour))
+    def _key(self, what: str, turn: int) -> str:
+        return f"{self.seed}/{self.name}/{what}/{turn}"

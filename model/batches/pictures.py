@@ -23,7 +23,7 @@ _RESAMPLING = {
     "sketch": Image.Resampling.BOX,
     "depth": Image.Resampling.BILINEAR,
 }
-_DECODED = 2  # photos are decoded at so many times the size, if they have more
+_REDUCING_GAP = 2.0  # large photos are averaged to twice the size wanted before they are resized
 _SIDED = re.compile(r"\b(left|right)(most|wards?|hand(ed)?|side)?\b", re.IGNORECASE)
 _LETTERED = re.compile(
     r"\b(text|letter(s|ing)?|words?|logos?|signs?|signage|posters?|labels?|typography|calligraphy"
@@ -68,17 +68,21 @@ def shown(data: bytes, size: int, frame: Frame, role: str = "", width: float = 0
     Raises:
       DecodeError: the bytes are no picture.
     """
-    image = images.reread(data) if role in _RESAMPLING else images.reread(data, _DECODED * size)
+    image = images.reread(data) if role in _RESAMPLING else images.reread(data, size)
     side = min(image.size)
     if width:
         image = _dilated(image, round(width * side / size))
     left, top = ((one - side) * frame.along for one in image.size)
     if side == size:
-        box = (round(left), round(top), round(left) + side, round(top) + side)
-        image = image.crop(box) if image.size != (size, size) else image
+        left, top = round(left), round(top)
+        image = image.crop((left, top, left + side, top + side))
     else:
-        resampling = _RESAMPLING.get(role, Image.Resampling.LANCZOS)
-        image = image.resize((size, size), resampling, (left, top, left + side, top + side))
+        box = (left, top, left + side, top + side)
+        if role in _RESAMPLING:
+            image = image.resize((size, size), _RESAMPLING[role], box)
+        else:
+            bicubic = Image.Resampling.BICUBIC
+            image = image.resize((size, size), bicubic, box, reducing_gap=_REDUCING_GAP)
     if frame.flipped:
         image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     return np.asarray(image)

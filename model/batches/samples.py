@@ -32,7 +32,8 @@ class Samples:
         lanes, bad = self._plan.lanes, list[BadRow]()
         dataset = lanes.dataset_at(index)
         source = self._plan.sources[dataset]
-        place = (index % lanes.lanes, lanes.in_lane(index), lanes.count(dataset, index))
+        before = lanes.count(dataset, index) if source.order.small else 0
+        place = (index % lanes.lanes, lanes.in_lane(index), before)
         for number in source.order.candidates(*place):
             part, row = source.rows.place(number)
             found = self._reader.row(source.rows, part, row)
