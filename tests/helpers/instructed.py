@@ -105,9 +105,10 @@ def write(
     """A finished dataset in its folder.
 
     Args:
+      parts: Rows of each; a part may be empty.
       rejects: (key, reason) of what was rejected.
     """
-    record = type(parts[0][0])
+    record = type(next(row for rows in parts for row in rows))
     lost = [
         RejectRow(key, "", "", "test", reason, "", "", "", None, None) for key, reason in rejects
     ]

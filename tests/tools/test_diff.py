@@ -48,7 +48,7 @@ def test_equal_builds(command: Command, tmp_path: Path) -> None:
 def test_other_parts_of_the_same_rows_are_equal(tmp_path: Path, make: Callable[..., Any]) -> None:
     rows = build(make)
     instructed.write(tmp_path / "a", "edge_webli", [rows[:7], rows[7:]])
-    instructed.write(tmp_path / "b", "edge_webli", [rows[30:], rows[20:30], rows[:20]])
+    instructed.write(tmp_path / "b", "edge_webli", [[], rows[30:], rows[20:30], rows[:20], []])
     found = difference(tmp_path / "a", tmp_path / "b")
     assert found == builds.Difference("edge_webli", (40, 40), {}, {}, 0, {})
     assert found.equal

@@ -235,6 +235,19 @@ def test_shards_are_bounded_and_hold_each_row_once(corpus: Corpus) -> None:
         assert one.rows == len(list(plan.rows_of(one)))
 
 
+def test_parts_without_rows(command: Command, tmp_path: Path) -> None:
+    rows = [instructed.example("suti", number) for number in range(4)]
+    instructed.write(tmp_path / "train", "suti", [[], rows, []])
+    for to, read in READ.items():
+        done = command("export", "--to", to, tmp_path / "train", tmp_path / to)
+        assert (done.code, done.out) == (
+            0,
+            f"{tmp_path / to}: rows 4 train; datasets 1; shards 1\n",
+        )
+        found = read(str(tmp_path / to), "train/suti-00000")
+        assert found.equals(schema.table_of(Example, rows))
+
+
 def test_wrong_use(command: Command, tmp_path: Path, corpus: Corpus) -> None:
     source, _ = corpus
     derived = [instructed.derived("natural", number) for number in range(3)]

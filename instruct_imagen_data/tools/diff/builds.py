@@ -77,24 +77,26 @@ class Difference:
 
 def rows_in(build: Examples | None) -> int:
     """Rows of a build, as its manifest says; of none, 0."""
-    return int(build.manifest["rows"][build.dataset]) if build is not None else 0
+    return int(build.manifest["rows"].get(build.dataset, 0)) if build is not None else 0
 
 
 def to_read(one: Examples | None, other: Examples | None) -> dict[str, int]:
     """Part -> rows of the parts of `one` that are not in `other` as they are."""
-    if one is None:
-        return {}
-    there = set(_hashes(other).values())
-    hashes = _hashes(one)
-    rows = {str(part["part"]): int(part["rows"][one.dataset]) for part in one.manifest["parts"]}
-    return {part: count for part, count in rows.items() if hashes[part] not in there}
+    there = {sha256 for _, sha256 in _parts(other).values()}
+    return {part: rows for part, (rows, sha256) in _parts(one).items() if sha256 not in there}
 
 
-def _hashes(build: Examples | None) -> dict[str, str]:
+def _parts(build: Examples | None) -> dict[str, tuple[int, str]]:
+    """Part -> (rows, sha256) of the parts that hold rows."""
     if build is None:
         return {}
-    parts: Sequence[Mapping[str, Any]] = build.manifest["parts"]
-    return {str(one["part"]): str(one["sha256"][build.dataset]) for one in parts}
+    name = build.dataset
+    listed: Sequence[Mapping[str, Any]] = build.manifest["parts"]
+    return {
+        str(one["part"]): (int(one["rows"][name]), str(one["sha256"][name]))
+        for one in listed
+        if one["rows"].get(name, 0)
+    }
 
 
 def compare(

@@ -94,7 +94,8 @@ def _groups(dataset: Examples) -> Iterator[_Group]:
             for number in range(file.num_row_groups):
                 group = file.metadata.row_group(number)
                 rows = Counter(splits[first : first + group.num_rows])
-                yield _Group(part, number, dict(rows), group.total_byte_size / group.num_rows)
+                size = group.total_byte_size / max(1, group.num_rows)
+                yield _Group(part, number, dict(rows), size)
                 first += group.num_rows
 
 
