@@ -23,6 +23,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "report": ("instruct_imagen_data.tools.report", "jobs' directories -> one HTML page"),
     "explain": ("instruct_imagen_data.tools.explain", "what became of one picture, and why"),
     "doctor": ("instruct_imagen_data.tools.doctor", "what is missing on this machine"),
+    "templates": ("instruct_imagen_data.tools.templates", "check, write and review templates"),
     "weights": ("instruct_imagen_data.tools.weights", "convert published weight files"),
 }
 

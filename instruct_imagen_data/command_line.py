@@ -54,7 +54,9 @@ def parser_of(verb: str, options: type, positional: Iterable[str] = ()) -> Argum
         if field.name in positional:
             many = typing.get_origin(hints[field.name]) is tuple
             kind = typing.get_args(hints[field.name])[0] if many else hints[field.name]
-            parser.add_argument(field.name, type=kind, nargs="+" if many else None, **given)
+            if many:
+                given |= {"nargs": "+"} if needed else {"nargs": "*", "default": []}
+            parser.add_argument(field.name, type=kind, **given)
         elif hints[field.name] is bool:
             parser.add_argument(flag(field.name), action="store_true", **given)
         else:

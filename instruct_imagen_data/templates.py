@@ -19,7 +19,7 @@ from instruct_imagen_data.instructions import InstructionError
 SPLITS = ("train", "validation")
 REVIEWER_KINDS = ("person", "agent")
 PROVENANCE = ("generator", "reviewed_by", "reviewer_kind", "reviewed_on")
-_FIELDS = {"id", "text", "split", *PROVENANCE}
+FIELDS = {"id", "text", "split", "draft", *PROVENANCE}  # draft: it was made of, see tools
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -163,9 +163,9 @@ def read(path: Path) -> Templates:
 def _template(
     row: Mapping[str, Any], provenance: Mapping[str, Any], dataset: str, place: str
 ) -> Template:
-    unknown = row.keys() - _FIELDS
+    unknown = row.keys() - FIELDS
     if unknown or not {"id", "text"} <= row.keys():
-        raise UsageError(f"{place}: has fields {sorted(row)}; known are {sorted(_FIELDS)}")
+        raise UsageError(f"{place}: has fields {sorted(row)}; known are {sorted(FIELDS)}")
     by = {name: str(row.get(name, provenance.get(name, ""))) for name in PROVENANCE}
     if not by["reviewed_by"] or by["reviewer_kind"] not in REVIEWER_KINDS:
         raise UsageError(

@@ -100,3 +100,20 @@ def test_run_tells_how_it_ended(capsys: pytest.CaptureFixture[str]) -> None:
     assert all(
         words in text for words in ("Counts things.", "At length.", "--min-side", "Least side.")
     )
+
+
+def test_a_positional_of_many_that_may_be_left_out() -> None:
+    @dataclasses.dataclass(frozen=True)
+    class Flags:
+        """X.
+
+        Attributes:
+            files: What to read.
+            quick: Whether to hurry.
+        """
+
+        files: tuple[str, ...] = ()
+        quick: bool = False
+
+    assert command_line.parse("read", Flags, ["--quick"], ("files",)) == Flags((), True)
+    assert command_line.parse("read", Flags, ["a", "b"], ("files",)) == Flags(("a", "b"))

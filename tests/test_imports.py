@@ -12,6 +12,7 @@ TORCH = {"torch", "torchvision", "timm", "open_clip", "controlnet_aux", "diffuse
 CONTRACT = {
     "errors", "schema", "keys", "images", "instructions", "tasks", "storage", "shards", "index",
     "licences", "mixture", "runs", "templates", "vectors", "cell", "sources",
+    "journal",
 }  # fmt: skip
 
 

@@ -98,7 +98,7 @@ class Examples:
     @property
     def instructed(self) -> bool:
         """Whether its rows are schema.Example, else schema.Derived."""
-        return self.manifest["job"] == INSTRUCT
+        return bool(self.manifest["job"] == INSTRUCT)
 
     @property
     def place(self) -> tuple[str, str]:
