@@ -161,7 +161,7 @@ def plan(options: Options) -> job.Plan:
         VERB, list(folders.values()), build, parts=len(parts), rows=sum(parts.values()), apart=True
     )
     records = schema.versions(schema.Example, schema.RejectRow)
-    settings = job.settings_of(options, records=records, **(judged.settings if judged else {}))
+    settings = {"records": records, **(judged.settings if judged else {})}
     return job.Plan(
         settings=settings,
         inputs=parts,

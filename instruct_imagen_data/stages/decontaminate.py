@@ -1,11 +1,12 @@
 """Rows whose pictures are near-duplicates of an evaluation set's: they must not be trained on.
 
-Two pictures are one by the rule that finds copies in a corpus: their perceptual hashes differ in
-few bits, and then their CLIP vectors, which are only made where the hashes agree, are near.
+Rows of the validation split stay: nothing is learnt from them. Two pictures are one by the rule
+that finds copies in a corpus: their perceptual hashes differ in few bits, and their CLIP vectors,
+which are only made where the hashes agree, are near.
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -47,6 +48,35 @@ def load(folder: str) -> Evaluation:
         _words(held["phash"].to_pylist()),
         schema.vectors_of(held["image_vector"]).astype(np.float16),
     )
+
+
+@dataclasses.dataclass  # not slotted: Beam holds it by a weak reference
+class Judge:
+    """What decides whether rows repeat an evaluation picture.
+
+    Attributes:
+      evaluation: The fingerprints.
+      clip: The image_text network.
+      rule: The model set's, for duplicates.
+    """
+
+    evaluation: Evaluation
+    clip: Any
+    rule: Duplicates
+
+    def __call__(self, table: pa.Table) -> Mapping[int, Reject]:
+        """Row number -> why it must not be trained on, of schema.Derived."""
+        return refused(table, self.evaluation, self.clip, self.rule)
+
+
+def load_judge(networks: Callable[[], Any], folder: str, rule: Duplicates) -> Judge:
+    """A judge, once a worker.
+
+    Args:
+      networks: Loads the networks: with image_text among `by_role`.
+      folder: Where the fingerprints are.
+    """
+    return Judge(load(folder), networks().by_role["image_text"], rule)
 
 
 def _words(hashes: Sequence[bytes]) -> npt.NDArray[np.uint64]:
