@@ -19,7 +19,7 @@ from instruct_imagen_data.instructions import InstructionError
 SPLITS = ("train", "validation")
 REVIEWER_KINDS = ("person", "agent")
 PROVENANCE = ("generator", "reviewed_by", "reviewer_kind", "reviewed_on")
-FIELDS = {"id", "text", "split", *PROVENANCE}
+FIELDS = {"id", "text", "split", "draft", *PROVENANCE}  # draft: it was made of, see tools
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -65,8 +65,12 @@ class Templates:
 
     def draw(self, key: str, split: str, given: Iterable[str]) -> Template | None:
         """The template of a row, by hash of its key; None where none is usable."""
-        found = self.usable(split, given)
-        return found[keys.draw64(key, "template") % len(found)] if found else None
+        return pick(self.usable(split, given), key)
+
+
+def pick(usable: Sequence[Template], key: str, salt: str = "template") -> Template | None:
+    """One of some templates, by hash of (key, salt); None where there is none."""
+    return usable[keys.draw64(key, salt) % len(usable)] if usable else None
 
 
 def _usable(

@@ -6,7 +6,6 @@ number of references a row, in any slot; slots that are empty are masked.
 """
 
 import dataclasses
-import functools
 from typing import Literal
 
 import torch
@@ -98,8 +97,8 @@ class ContextAttention(nn.Module):
         maps = self.norm_context(features.maps)  # [N, T, channels]
         keys, values = maps, maps
         if self.position == "sincos2d":
-            queries = queries + _code(height, width, channels, hidden.device)
-            keys = keys + _code(*features.grid, channels, hidden.device)
+            queries = queries + _code(height, width, channels, hidden.device).to(queries.dtype)
+            keys = keys + _code(*features.grid, channels, hidden.device).to(keys.dtype)
         # [B, M*T, channels]: of what is there, projected once, to the slots
         keys, values = _slots(self.to_k(keys), features), _slots(self.to_v(values), features)
         filled = features.mask.any(1)  # [B]
@@ -125,7 +124,6 @@ def _slots(maps: Tensor, features: Features) -> Tensor:
     return empty.index_put((features.index[:, 0], features.index[:, 1]), maps).flatten(1, 2)
 
 
-@functools.lru_cache(maxsize=16)
 def _code(height: int, width: int, channels: int, device: torch.device) -> Tensor:
     """A fixed position code, float32 [height*width, channels].
 

@@ -1,11 +1,10 @@
-"""What the network is trained to do: times, noise, targets, dropped conditions, and the loss.
+"""What the network is trained to do: times, noise, targets, conditions, and the loss.
 
 L2 on what the backbone predicts (appendix A.2.2: v). Every draw comes in with the batch; nothing is
 drawn here.
 """
 
 import dataclasses
-from collections.abc import Sequence
 
 import torch
 from diffusers import DDPMScheduler
@@ -18,8 +17,6 @@ from model.space import Space
 from model.text import Text, TextEncoder
 
 PREDICTIONS = ("v_prediction", "epsilon")
-DROP_BOTH, DROP_CONTEXT = 0.1, 0.1  # appendix A.3.1
-DROPS_BOTH_ONLY = frozenset({"style_transfer"})  # its text says nothing without its references
 LATE = 0.65  # from here to 1 the picture is mostly noise, and its layout is decided
 
 
@@ -40,17 +37,6 @@ class Frozen:
     length: int
     context_length: int
     space: Space
-
-
-def condition_dropout(draws: Tensor, datasets: Sequence[str]) -> tuple[Tensor, Tensor]:
-    """(keep_text, keep_context), bool [B], of uniform draws [B]: one draw a sample decides both.
-
-    Below .1 text and context are dropped, below .2 the context alone; two coins would give
-    10/9/81. What is dropped is replaced by the encoded empty text, and by no reference; where the
-    context alone is dropped, the text keeps its markers. Style transfer drops both or nothing.
-    """
-    alone = torch.tensor([0.0 if name in DROPS_BOTH_ONLY else DROP_CONTEXT for name in datasets])
-    return draws >= DROP_BOTH, draws >= DROP_BOTH + alone
 
 
 def timesteps(scheduler: DDPMScheduler, time: Tensor) -> Tensor:
@@ -91,7 +77,11 @@ def target(scheduler: DDPMScheduler, clean: Tensor, noise: Tensor, steps: Tensor
 
 
 def conditions(batch: Batch, around: Frozen, device: torch.device) -> tuple[Text, Context]:
-    """(text, context) of a batch, encoded, with what is dropped left out."""
+    """(text, context) of a batch, encoded, without what its draws drop (`batches.collate.kept`).
+
+    A text that is dropped is the encoded empty text; where the context alone is dropped, the text
+    stands as it is, with its markers.
+    """
     kept = zip(batch.instructions, batch.keep_text.tolist(), strict=True)
     text = around.text([stored if keep else "" for stored, keep in kept], around.length)
     # References of rows without context need no encoding: [N] -> those that are read.

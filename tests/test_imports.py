@@ -12,6 +12,7 @@ TORCH = {"torch", "torchvision", "timm", "open_clip", "controlnet_aux", "diffuse
 CONTRACT = {
     "errors", "schema", "keys", "images", "instructions", "tasks", "storage", "shards", "index",
     "licences", "mixture", "runs", "templates", "vectors", "cell", "sources",
+    "journal",
 }  # fmt: skip
 
 
@@ -78,7 +79,7 @@ SHARED_FILES = {
         "runs",
         "phase",
     },
-    "pipelines": {"derivation", "job", "restyled", "outputs", "runners", "progress"},
+    "pipelines": {"against", "derivation", "job", "restyled", "outputs", "runners", "progress"},
 }
 # Jobs whose business is other jobs.
 COMPOSES = {

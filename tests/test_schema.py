@@ -67,7 +67,7 @@ def test_image_metadata_is_what_datasets_reads() -> None:
     "record", [schema.Image, schema.Neighbourhood, schema.Derived, schema.Example]
 )
 def test_datasets_takes_our_pictures_for_pictures(record: type) -> None:
-    """The library itself, on the schema that is stored: it ignores a feature that differs at all."""
+    """The library itself, on the schema as stored: it ignores a feature that differs at all."""
     datasets = pytest.importorskip("datasets")
     stored = schema.schema_of(record)
     features = datasets.Features.from_arrow_schema(stored)

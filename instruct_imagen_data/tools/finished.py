@@ -98,7 +98,7 @@ class Examples:
     @property
     def instructed(self) -> bool:
         """Whether its rows are schema.Example, else schema.Derived."""
-        return self.manifest["job"] == INSTRUCT
+        return bool(self.manifest["job"] == INSTRUCT)
 
     @property
     def place(self) -> tuple[str, str]:
@@ -176,6 +176,32 @@ def _examples(folder: str) -> list[Examples]:
         if manifest is not None and manifest.get("dataset") in tasks.DATASETS:
             found.append(Examples(place, str(manifest["dataset"]), manifest))
     return found
+
+
+def open_examples(folder: str) -> list[Examples]:
+    """The datasets of stage 2 that a directory is or holds, in Table 1's order.
+
+    Raises:
+      UsageError: there are none, or one of them is not finished.
+    """
+    if storage.find(folder) is not None:
+        raise UsageError(f"{folder} is a file: name the directory that a job filled")
+    found: dict[str, Examples] = {}
+    for one in _examples(folder):
+        if one.dataset in found:
+            both = f"{found[one.dataset].folder} and {one.folder}"
+            raise UsageError(f"{both} are both the dataset {one.dataset}: give one of them")
+        found[one.dataset] = one
+    there = {one.folder for one in found.values()}
+    for place in storage.list_folders(folder):
+        if place not in there and shards.read_job(place) is not None:
+            raise UsageError(f"{place} is not finished: run the job that fills it to its end")
+    if not found:
+        raise UsageError(
+            f"{folder} holds no finished dataset: name the --output of `instruct-imagen instruct` "
+            "or `instruct-imagen derive`"
+        )
+    return [found[name] for name in tasks.DATASETS if name in found]
 
 
 def _check_match(jobs: Jobs) -> None:

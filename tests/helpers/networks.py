@@ -122,6 +122,7 @@ def batch(rows: int, references: int = 1, side: int = 16, seed: int = 0, slots: 
         context_images=draw(count, 3, side, side),
         context_index=torch.tensor(places, dtype=torch.int64).reshape(count, 2),
         context_texts=tuple(f"[ref#{slot + 1}] depth map" for _, slot in places),
+        context_roles=("depth",) * count,
         context_mask=mask,
         noise=torch.randn(rows, 3, side, side, generator=generator),
         time=torch.rand(rows, generator=generator),

@@ -127,6 +127,23 @@ def test_features_computed_once_give_the_same(tmp_path: Path) -> None:
     assert torch.equal(network(sample, 7, text, features), network(sample, 7, text, given))
 
 
+@pytest.mark.parametrize("autocast", [False, True])
+def test_half_precision_is_near_the_whole(autocast: bool) -> None:
+    network = networks.awaken(networks.unet("if", "level", "sincos2d"))
+    sample, text = networks.samples(network), networks.text(2)
+    given = networks.context(network, TWO, MASK)
+    with torch.no_grad():
+        whole = network(sample, 500, text, given)
+        if autocast:
+            with torch.autocast("cpu", torch.bfloat16):
+                half = network(sample, 500, text, given)
+        else:
+            given = dataclasses.replace(given, images=given.images.bfloat16())
+            half = network.bfloat16()(sample.bfloat16(), 500, text, given)
+    assert half.dtype == torch.bfloat16
+    assert (half.float() - whole).abs().mean() < 0.05 * whole.abs().mean()
+
+
 def test_several_references_may_stand_under_one_marker() -> None:
     network = networks.awaken(networks.unet("if"))
     sample, text = networks.samples(network), networks.text(2)
@@ -213,6 +230,10 @@ def test_a_folder_without_a_network_is_told(tmp_path: Path) -> None:
     [
         ({"backbone": {"addition_embed_type": "text_time"}}, "addition_embed_type = 'text_time'"),
         ({"backbone": {"down_block_types": ["KDownBlock2D"] * 2}}, "KDownBlock2D.*not known"),
+        (
+            {"backbone": {"projection_class_embeddings_input_dim": 7}},
+            "class embedding is not of the text's mean",
+        ),
         ({"at": "everywhere"}, "at is bottleneck or level"),
         ({"position": "rope"}, "position is sincos2d or none"),
         ({"head_width": 7}, "16 channels do not divide by 7"),

@@ -1,9 +1,7 @@
 """The job unchanged on a bucket: input and output on an S3 gateway that the test starts."""
 
 import hashlib
-import os
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -11,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers import instructed
+from helpers.gateway import s3_gateway
 
 from instruct_imagen_data import index, shards, storage
 
 Command = Callable[..., Any]
 Shell = Callable[..., subprocess.Popen[str]]
 Tree = Callable[[Path], dict[str, str]]
-STARTS_SECONDS = 20.0
 BUCKET = "s3://pairs"
 
 pytestmark = pytest.mark.slow
@@ -28,39 +27,8 @@ def gateway(
     go_tool: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[None]:
     """An S3 gateway over a folder, with the bucket of BUCKET; the environment points to it."""
-    folder = tmp_path_factory.mktemp("gateway")
-    (folder / "pairs").mkdir()
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        address = f"127.0.0.1:{free.getsockname()[1]}"
-    secrets = {"ROOT_ACCESS_KEY": "reader", "ROOT_SECRET_KEY": "not-a-secret"}
-    server = subprocess.Popen(
-        [go_tool("versitygw"), "--port", address, "posix", folder],
-        env={**os.environ, **secrets},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AWS_ENDPOINT_URL", f"http://{address}")
-        patch.setenv("AWS_ACCESS_KEY_ID", secrets["ROOT_ACCESS_KEY"])
-        patch.setenv("AWS_SECRET_ACCESS_KEY", secrets["ROOT_SECRET_KEY"])
-        patch.delenv("AWS_DEFAULT_REGION", raising=False)
-        storage._filesystem.cache_clear()
-        _wait(address, server)
+    with s3_gateway(go_tool("versitygw"), tmp_path_factory.mktemp("gateway"), BUCKET):
         yield
-        storage._filesystem.cache_clear()
-    server.terminate()
-    server.wait()
-
-
-def _wait(address: str, server: subprocess.Popen[bytes]) -> None:
-    host, _, port = address.partition(":")
-    end = time.monotonic() + STARTS_SECONDS
-    while time.monotonic() < end and server.poll() is None:
-        with socket.socket() as probe:
-            if probe.connect_ex((host, int(port))) == 0:
-                return
-        time.sleep(0.05)
-    pytest.skip("the S3 gateway does not start here")
 
 
 @pytest.fixture(scope="module")
@@ -182,3 +150,20 @@ def test_wrong_buckets(gateway: None, web: Path, tmp_path: Path, command: Comman
         (line,) = done.lines
         assert words in line
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("to", ["webdataset", "omnigen-jsonl"])
+def test_exported_from_a_bucket_into_a_bucket(
+    gateway: None, command: Command, tmp_path: Path, tree: Tree, to: str
+) -> None:
+    instructed.write_all(tmp_path / "train")
+    source, output = f"{BUCKET}/{to}/train", f"{BUCKET}/{to}/exported"
+    for path in sorted((tmp_path / "train").rglob("*.*")):
+        place = f"{source}/{path.relative_to(tmp_path / 'train')}"
+        storage.write_bytes(place, path.read_bytes())
+    for place, folder in ((source, output), (tmp_path / "train", tmp_path / "here")):
+        assert command("export", "--to", to, place, folder).code == 0
+    assert objects(output) == tree(tmp_path / "here")
+    assert command("export", "--to", to, source, output).code == 0  # all is there
+    assert objects(output) == tree(tmp_path / "here")
+    assert command("diff", source, tmp_path / "train").code == 0

@@ -8,7 +8,6 @@ import base64
 import dataclasses
 import io
 import json
-import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,19 +16,17 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from instruct_imagen_data.annotators import maps
+from instruct_imagen_data.annotators import chat, maps
 from instruct_imagen_data.annotators.captioner.answers import Answer, Answers, picture_key
 from instruct_imagen_data.annotators.captioner.captions import MALFORMED, REFUSED, NoCaption
 from instruct_imagen_data.errors import UsageError
 
-KEY_VARIABLE = "OPENAI_API_KEY"
 _SIDE = 768  # pixels; the longer side of what is sent
 _QUALITY = 90  # of its JPEG
 _TOKENS = 200  # at most, of an answer
 _PARALLEL = 4  # requests under way at once
 _TRIES = 3  # for an answer that is malformed
 _TIMEOUT, _RETRIES = 60.0, 6  # unless the config says else
-_MILLION = 1e6
 _KEYS = (
     "base_url", "model", "prompt", "answers", "max_cost", "input_price", "output_price", "timeout",
     "retries",
@@ -38,11 +35,10 @@ _KEYS = (
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Budget:
-    """What answers may cost, in US dollars: in all, and a million tokens read and written."""
+    """What answers may cost: US dollars in all, and the prices of tokens."""
 
     max_cost: float
-    input_price: float
-    output_price: float
+    prices: chat.Prices
 
 
 class OpenaiCaptioner:
@@ -72,20 +68,17 @@ class OpenaiCaptioner:
         folder), `input_price` and `output_price` (US dollars a million tokens), and where the
         usual ones do not fit `timeout` (seconds) and `retries`.
         """
-        import openai
-
         maps.check_config(config, *_KEYS)
         if weights is not None:
             raise ValueError("an endpoint has no weights")
-        prices = (float(config[key]) for key in ("max_cost", "input_price", "output_price"))
-        client = openai.OpenAI(
-            base_url=config["base_url"],
-            api_key=os.environ.get(KEY_VARIABLE) or "none",  # a local server wants none
-            timeout=float(config.get("timeout", _TIMEOUT)),
-            max_retries=int(config.get("retries", _RETRIES)),  # after 429, 5xx and timeouts
+        prices = chat.Prices(float(config["input_price"]), float(config["output_price"]))
+        client = chat.connect(
+            config["base_url"],
+            float(config.get("timeout", _TIMEOUT)),
+            int(config.get("retries", _RETRIES)),
         )
-        folder = Path(config["answers"])
-        return cls(client, config["model"], config["prompt"], Budget(*prices), folder)
+        budget, folder = Budget(float(config["max_cost"]), prices), Path(config["answers"])
+        return cls(client, config["model"], config["prompt"], budget, folder)
 
     def captions(self, pictures: Sequence[np.ndarray]) -> list[str | NoCaption]:
         """Captions of pictures uint8 [h, w, 3], one each, in order; four requests at once.
@@ -138,21 +131,23 @@ class OpenaiCaptioner:
         except openai.BadRequestError as error:
             if "content" in str(error.code) or "image" in str(error.code):  # this picture, not all
                 return Answer("", REFUSED, f"{error.code}: {error.message}")
-            raise UsageError(f"captioner: {self._place} refuses the request: {error}") from error
+            raise UsageError(
+                f"captioner: {self._place} refuses the request: {chat.told(error)}"
+            ) from error
         except openai.AuthenticationError as error:
             raise UsageError(
-                f"captioner: {self._place} refuses the key in ${KEY_VARIABLE}: {error}"
+                f"captioner: {self._place} refuses the key in ${chat.KEY_VARIABLE}"
             ) from error
         except openai.APIError as error:
             raise UsageError(
                 f"captioner: no answer from {self._place} after {self._client.max_retries} retries:"
-                f" {error}; what was answered is kept in {self._folder}"
+                f" {chat.told(error)}; what was answered is kept in {self._folder}"
             ) from error
         return read_answer(raw.http_response.text, self._budget)
 
     @property
     def _place(self) -> str:
-        return str(self._client.base_url)
+        return chat.place(self._client)
 
 
 def read_answer(body: str, budget: Budget) -> Answer:
@@ -180,10 +175,9 @@ def _cost(usage: Mapping[str, Any], budget: Budget) -> float:
     Raises:
       KeyError: tokens cost something, and the endpoint does not tell how many there were.
     """
-    if budget.input_price == budget.output_price == 0:
+    if budget.prices == chat.Prices(0, 0):
         return 0.0
-    read, written = float(usage["prompt_tokens"]), float(usage["completion_tokens"])
-    return (read * budget.input_price + written * budget.output_price) / _MILLION
+    return budget.prices.cost(float(usage["prompt_tokens"]), float(usage["completion_tokens"]))
 
 
 def _data_url(rgb: np.ndarray) -> str:

@@ -1,18 +1,16 @@
 """Captions by an endpoint, against a local server that misbehaves as real ones do."""
 
 import base64
-import contextlib
 import dataclasses
 import io
 import json
-import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from helpers.chat_server import FALLEN, Server, good, serving
 from PIL import Image
 
 from instruct_imagen_data.annotators.captioner import MALFORMED, REFUSED, NoCaption
@@ -20,36 +18,6 @@ from instruct_imagen_data.annotators.captioner.answers import picture_key
 from instruct_imagen_data.annotators.captioner.endpoint import OpenaiCaptioner
 from instruct_imagen_data.annotators.model_set import Role, load_role, load_set
 from instruct_imagen_data.errors import UsageError
-
-SOON = {"retry-after-ms": "1"}  # or the client would wait for half a second and more
-USAGE = {"prompt_tokens": 1000, "completion_tokens": 10}
-FALLEN = (500, {"error": {"message": "I fell"}})
-
-
-@dataclasses.dataclass
-class Server:
-    """An endpoint that answers from a list, and then with the brightness of the picture."""
-
-    url: str
-    planned: list[Any] = dataclasses.field(default_factory=list)
-    seen: list[dict[str, Any]] = dataclasses.field(default_factory=list)
-    keys: list[str | None] = dataclasses.field(default_factory=list)
-    released: threading.Event = dataclasses.field(default_factory=threading.Event)
-
-    def answer(self, asked: dict[str, Any], key: str | None) -> tuple[int, Any]:
-        self.seen.append(asked)
-        self.keys.append(key)
-        if self.planned:
-            planned = self.planned.pop(0)
-            return planned if isinstance(planned, tuple) else (200, planned)
-        return 200, good(f"a picture of brightness {picture(asked).mean():.0f}")
-
-
-def good(text: str | None, **choice: Any) -> dict[str, Any]:
-    """A chat completion of one text."""
-    message = {"role": "assistant", "content": text, **choice.pop("message", {})}
-    rest = {"finish_reason": "stop", **choice}
-    return {"choices": [{"index": 0, "message": message, **rest}], "usage": USAGE}
 
 
 def picture(asked: dict[str, Any]) -> np.ndarray:
@@ -60,38 +28,14 @@ def picture(asked: dict[str, Any]) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(data))))
 
 
+def seen(asked: dict[str, Any]) -> dict[str, Any]:
+    return good(f"a picture of brightness {picture(asked).mean():.0f}")
+
+
 @pytest.fixture
 def server() -> Iterator[Server]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            assert self.path == "/v1/chat/completions"
-            status, reply = there.answer(json.loads(body), self.headers["Authorization"])
-            if reply == "slow":
-                there.released.wait(20)
-                reply = good("too late")
-            data = reply.encode() if isinstance(reply, str) else json.dumps(reply).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(data)))
-            for name, value in SOON.items():
-                self.send_header(name, value)
-            self.end_headers()
-            with contextlib.suppress(BrokenPipeError):  # the client has given up
-                self.wfile.write(data)
-
-        def log_message(self, *args: Any) -> None:
-            pass
-
-    listening = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    there = Server(f"http://127.0.0.1:{listening.server_port}/v1")
-    thread = threading.Thread(target=listening.serve_forever, args=(0.01,))
-    thread.start()
-    yield there
-    there.released.set()
-    listening.shutdown()
-    thread.join()
-    listening.server_close()
+    with serving(seen) as there:
+        yield there
 
 
 @pytest.fixture
