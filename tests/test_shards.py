@@ -73,8 +73,8 @@ def test_pictures_lie_in_small_groups_as_they_are() -> None:
     members = pa.table(
         {"members": pa.array([[]], pa.list_(schema.schema_of(Member).field("image").type))}
     )
-    assert shards._has_pictures(members)
-    assert not shards._has_pictures(embeddings(1))
+    assert encoding._has_pictures(members)
+    assert not encoding._has_pictures(embeddings(1))
 
 
 def test_names_of_blocks() -> None:
