@@ -80,13 +80,13 @@ def plan(folders: Sequence[str], output: str, models: str, device: str) -> Again
     )
 
 
-def told(output: str, settings: Mapping[str, Any]) -> str:
+def told(output: str, digest: str) -> str:
     """A line on what was fingerprinted."""
-    folder = storage.join(output, FOLDER, str(settings["evaluation"]))
+    folder = storage.join(output, FOLDER, digest)
     manifest = shards.read_json(folder, shards.MANIFEST) or {}
     unread = sum(manifest.get("unreadable", {}).values())
-    lost = f"; {unread:,} files could not be read, nothing is kept from them" if unread else ""
-    return f"{manifest.get('pictures', 0):,} evaluation pictures{lost}"
+    lost = f"; {unread:,} could not be read: rows are not kept from repeating them" * bool(unread)
+    return f"compared with {manifest.get('pictures', 0):,} evaluation pictures{lost}"
 
 
 def models_of(examples: str, datasets: Sequence[str]) -> str:

@@ -234,11 +234,16 @@ def execute(options: Options, flags: Sequence[str]) -> None:
       TooManyRejects: all is written, but a share of rejects is above the limit.
     """
     excess = None
+    made = plan(options)
     try:
-        job.carry_out(VERB, options, plan(options), flags)
+        job.carry_out(VERB, options, made, flags)
     except TooManyRejects as error:
         excess = error
     if not options.plan:
+        if options.against:
+            from pipelines import against
+
+            print(against.told(options.output, made.settings["evaluation"]))
         mix(options)
     if excess is not None:
         raise excess
