@@ -78,7 +78,7 @@ def parser_of(verb: str, options: type, positional: Iterable[str] = ()) -> Argum
             if many:  # several values after one flag, or the flag several times
                 given |= {"nargs": "+", "action": "extend"}
                 if not needed:
-                    given["default"] = [*field.default]
+                    given["default"] = list(typing.cast(Any, field.default))
             parser.add_argument(flag(field.name), type=kind, **given)
     return parser
 

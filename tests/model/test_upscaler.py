@@ -41,7 +41,8 @@ def test_generate_hands_its_pictures_on(command: Any, folder: Path, tmp_path: Pa
     given = ("--model", tmp_path / "model", "--instruction", "a boat")
     done = command("generate", *given, "--output", tmp_path / "o.png", "--upscaler", folder)
     assert done.code == 0, done.err
-    assert Image.open(tmp_path / "o.png").size == (16, 16)
+    with Image.open(tmp_path / "o.png") as opened:
+        assert opened.size == (16, 16)
 
 
 def test_what_is_no_upscaler_is_refused(tmp_path: Path) -> None:
