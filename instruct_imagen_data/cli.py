@@ -20,6 +20,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "instruct": ("pipelines.instruct", "examples + templates -> instruction datasets (stage 2)"),
     "export": ("instruct_imagen_data.tools.export", "instruction datasets -> other formats"),
     "diff": ("instruct_imagen_data.tools.diff", "what two builds of datasets differ in"),
+    "train": ("model.train", "shards -> a trained network, stage 1 or 2"),
     "finish": ("pipelines.finish", "write the manifest of a job that nothing waited for"),
     "report": ("instruct_imagen_data.tools.report", "jobs' directories -> one HTML page"),
     "explain": ("instruct_imagen_data.tools.explain", "what became of one picture, and why"),
