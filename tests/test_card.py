@@ -141,6 +141,15 @@ def test_croissant_is_valid_and_reads_every_field(corpus: Path) -> None:
     assert hashes[part] == hashlib.sha256((corpus / part).read_bytes()).hexdigest()
 
 
+def test_what_another_job_left_there_is_not_told(corpus: Path) -> None:
+    wanted = card.write(str(corpus))
+    (corpus / "wikiart").mkdir()
+    other = {"job": "art", "settings": {}, "inputs": {}, "paths": {}}
+    (corpus / "wikiart" / shards.JOB).write_text(json.dumps(other))
+    (corpus / "wikiart" / shards.MANIFEST).write_text(json.dumps({"job": "art", "parts": []}))
+    assert card.write(str(corpus)) == wanted
+
+
 def test_what_is_no_corpus_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="holds no finished dataset of instructions: run instruct"):
         card.write(str(tmp_path))
