@@ -105,6 +105,22 @@ def test_the_hubs_own_reader_takes_the_header(corpus: Path) -> None:
     assert found.data.size_categories == ["n<1K"]
 
 
+def test_the_header_holds_the_features(corpus: Path) -> None:
+    datasets = pytest.importorskip("datasets")
+    huggingface_hub = pytest.importorskip("huggingface_hub")
+    card.write(str(corpus))
+    found = huggingface_hub.DatasetCard.load(corpus / README)
+    parts = str(corpus / "suti" / "part-*.parquet")
+    opened = datasets.load_dataset(
+        "parquet", data_files=parts, split="train", cache_dir=str(corpus / "cache")
+    )
+    for one in found.data.dataset_info:
+        assert one["features"] == opened.features._to_yaml_list()
+    text = (corpus / README).read_text()
+    assert "| `image` | image |" in text
+    assert "| `sources` | list of string |" in text
+
+
 def test_datasets_opens_the_folder_by_its_card(corpus: Path) -> None:
     datasets = pytest.importorskip("datasets")
     card.write(str(corpus))
