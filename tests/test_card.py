@@ -49,7 +49,7 @@ def write_dataset(folder: Path, name: str, rows: list[Example]) -> None:
         "parts": [{"part": "00000", "rows": {name: len(rows)}, "sha256": {name: sha256}}],
     }  # fmt: skip
     weights = {"set": "0" * 64, "image_text": "ab" * 32}
-    made = {"models": "embedded", "size": 256, "weights": weights}
+    made = {"models": "/home/somebody/own.toml", "size": 256, "weights": weights}
     derived = {"job": "subject", "settings": made}
     used = {
         "sha256": "cd" * 32, "count": 100, "generators": ["a hand"],
@@ -87,6 +87,8 @@ def test_the_card_says_what_is_there(corpus: Path) -> None:
     assert "| suti | subject | 256 | image_text abababababab | no_template 2 |" in text
     assert "| suti | 100 | a hand | another hand (person) | cdcdcdcdcdcd |" in text
     assert "| natural | CC0-1.0 | 1 |" in text
+    assert "Model set: own.toml." in text
+    assert "somebody" not in text
     assert "| natural | CC-BY \\|4.0 \\<script\\>\\[x\\](y) | 2 |" in text
 
 

@@ -85,6 +85,7 @@ def _environment() -> jinja2.Environment:
         "number": lambda value: f"{value:,}",
         "share": lambda value: f"{value:.1%}",
         "plain": _plain,
+        "last_name": lambda place: place.rpartition("/")[2],  # no path of the maker's machine
         "megabytes": lambda value: f"{value / 1e6:,.1f} MB",
     }
     return environment
