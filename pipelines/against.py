@@ -73,7 +73,7 @@ def plan(folders: Sequence[str], output: str, models: str, device: str) -> Again
         judge=functools.partial(load_judge, load, folder, found.duplicates),
         settings={
             "models": models,
-            "evaluation": digest,
+            "against": digest,
             "weights": settings["weights"],
             "precision": setup.precision,
         },

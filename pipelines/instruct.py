@@ -235,6 +235,9 @@ def execute(options: Options, flags: Sequence[str]) -> None:
     """
     excess = None
     made = plan(options)
+    if options.overwrite and not options.plan:  # they tell of rows that are about to go
+        for name in (mixture.FILE, *card.FILES):
+            storage.delete(storage.join(options.output, name))
     try:
         job.carry_out(VERB, options, made, flags)
     except TooManyRejects as error:
@@ -243,7 +246,9 @@ def execute(options: Options, flags: Sequence[str]) -> None:
         if options.against:
             from pipelines import against
 
-            print(against.told(options.output, made.settings["evaluation"]))
+            print(against.told(options.output, made.settings["against"]))
+        if excess is not None and not any(open_outputs(options.output).values()):
+            raise excess  # it says why there is nothing to mix
         mix(options)
     if excess is not None:
         raise excess

@@ -49,7 +49,7 @@ def write_dataset(folder: Path, name: str, rows: list[Example]) -> None:
         "parts": [{"part": "00000", "rows": {name: len(rows)}, "sha256": {name: sha256}}],
     }  # fmt: skip
     weights = {"set": "0" * 64, "image_text": "ab" * 32}
-    made = {"models": "embedded", "size": 256, "weights": weights}
+    made = {"models": "/home/somebody/own.toml", "size": 256, "weights": weights}
     derived = {"job": "subject", "settings": made}
     used = {
         "sha256": "cd" * 32, "count": 100, "generators": ["a hand"],
@@ -87,6 +87,8 @@ def test_the_card_says_what_is_there(corpus: Path) -> None:
     assert "| suti | subject | 256 | image_text abababababab | no_template 2 |" in text
     assert "| suti | 100 | a hand | another hand (person) | cdcdcdcdcdcd |" in text
     assert "| natural | CC0-1.0 | 1 |" in text
+    assert "Model set: own.toml." in text
+    assert "somebody" not in text
     assert "| natural | CC-BY \\|4.0 \\<script\\>\\[x\\](y) | 2 |" in text
 
 
@@ -103,6 +105,22 @@ def test_the_hubs_own_reader_takes_the_header(corpus: Path) -> None:
     found = huggingface_hub.DatasetCard.load(corpus / README)
     assert [one["config_name"] for one in found.data.configs] == ["natural", "suti"]
     assert found.data.size_categories == ["n<1K"]
+
+
+def test_the_header_holds_the_features(corpus: Path) -> None:
+    datasets = pytest.importorskip("datasets")
+    huggingface_hub = pytest.importorskip("huggingface_hub")
+    card.write(str(corpus))
+    found = huggingface_hub.DatasetCard.load(corpus / README)
+    parts = str(corpus / "suti" / "part-*.parquet")
+    opened = datasets.load_dataset(
+        "parquet", data_files=parts, split="train", cache_dir=str(corpus / "cache")
+    )
+    for one in found.data.dataset_info:
+        assert one["features"] == opened.features._to_yaml_list()
+    text = (corpus / README).read_text()
+    assert "| `image` | image |" in text
+    assert "| `sources` | list of string |" in text
 
 
 def test_datasets_opens_the_folder_by_its_card(corpus: Path) -> None:
@@ -139,6 +157,15 @@ def test_croissant_is_valid_and_reads_every_field(corpus: Path) -> None:
     }
     part = "suti/part-00000.parquet"
     assert hashes[part] == hashlib.sha256((corpus / part).read_bytes()).hexdigest()
+
+
+def test_what_another_job_left_there_is_not_told(corpus: Path) -> None:
+    wanted = card.write(str(corpus))
+    (corpus / "wikiart").mkdir()
+    other = {"job": "art", "settings": {}, "inputs": {}, "paths": {}}
+    (corpus / "wikiart" / shards.JOB).write_text(json.dumps(other))
+    (corpus / "wikiart" / shards.MANIFEST).write_text(json.dumps({"job": "art", "parts": []}))
+    assert card.write(str(corpus)) == wanted
 
 
 def test_what_is_no_corpus_is_refused(tmp_path: Path) -> None:

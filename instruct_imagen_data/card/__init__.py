@@ -1,6 +1,8 @@
 """What goes with a corpus of instructions: a dataset card and Croissant metadata."""
 
 from instruct_imagen_data.card.facts import Corpus, Facts, gather
-from instruct_imagen_data.card.write import write
+from instruct_imagen_data.card.write import CROISSANT, README, write
 
-__all__ = ["Corpus", "Facts", "gather", "write"]
+FILES = (README, CROISSANT)
+
+__all__ = ["FILES", "Corpus", "Facts", "gather", "write"]

@@ -49,7 +49,7 @@ _SCALARS = {
     pa.float32(): "sc:Float",
     pa.bool_(): "sc:Boolean",
 }
-_IMAGE = schema.schema_of(schema.Example).field("image").type
+IMAGE = schema.schema_of(schema.Example).field("image").type
 _TOLD = {
     "key": "Name of the row, by content.",
     "instruction": "Text with markers [ref#k] for the references; a literal [ref# is [[ref#.",
@@ -142,17 +142,17 @@ def _field(records: str, field: pa.Field) -> dict[str, Any]:
 
 
 def _is_plain(kind: pa.DataType) -> bool:
-    return kind in _SCALARS or kind == _IMAGE
+    return kind in _SCALARS or kind == IMAGE
 
 
 def _source(records: str, column: str, kind: pa.DataType, *path: str) -> dict[str, Any]:
     """Type and place of a value: a column of the parts and, in a struct, a path in it."""
-    steps = [*path, *(["bytes"] if kind == _IMAGE else [])]
+    steps = [*path, *(["bytes"] if kind == IMAGE else [])]
     source: dict[str, Any] = {
         "fileSet": {"@id": f"{records}-parts"},
         "extract": {"column": column},
     }
     if steps:
         source["transform"] = {"jsonPath": ".".join(steps)}
-    kinds = "sc:ImageObject" if kind == _IMAGE else _SCALARS[kind]
+    kinds = "sc:ImageObject" if kind == IMAGE else _SCALARS[kind]
     return {"dataType": kinds, "source": source}

@@ -9,6 +9,7 @@ from instruct_imagen_data import mixture, schema, shards, storage, tasks
 from instruct_imagen_data.errors import UsageError
 
 _MOST_LICENCES = 12  # named in the card
+_JOB = "instruct"  # that writes instructions; what another one left in the folder is not told of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,6 +68,7 @@ def gather(folder: str) -> Corpus:
         _facts(folder, one, manifest)
         for one in tasks.DATASETS.values()
         if (manifest := shards.read_json(storage.join(folder, one.name), shards.MANIFEST))
+        and manifest["job"] == _JOB
     ]
     if not found:
         raise UsageError(f"{folder} holds no finished dataset of instructions: run instruct")

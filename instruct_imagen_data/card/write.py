@@ -1,12 +1,15 @@
 """Writes README.md and croissant.json of a corpus; the same corpus gives the same bytes."""
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 import jinja2
+import pyarrow as pa
 
 from instruct_imagen_data import __version__, schema, storage
 from instruct_imagen_data.card import croissant
+from instruct_imagen_data.card.croissant import IMAGE
 from instruct_imagen_data.card.facts import Corpus, gather
 
 README = "README.md"
@@ -38,12 +41,35 @@ def card(corpus: Corpus) -> str:
         size=size,
         version=__version__,
         fields=[(field.name, _short(field.type)) for field in schema.schema_of(schema.Example)],
+        features=features(schema.schema_of(schema.Example)),
     )  # fmt: skip
 
 
-def _short(kind: Any) -> str:
+def _short(kind: pa.DataType) -> str:
     """A type as a reader wants it: image structs are images."""
-    return str(kind).replace("struct<bytes: binary not null, path: string not null>", "image")
+    if kind == IMAGE:
+        return "image"
+    if pa.types.is_list(kind):
+        return f"list of {_short(kind.value_type)}"
+    if pa.types.is_struct(kind):
+        return f"({', '.join(f'{one.name}: {_short(one.type)}' for one in kind)})"
+    return str(kind)
+
+
+def features(fields: Iterable[pa.Field]) -> list[dict[str, Any]]:
+    """Columns in the words of Hugging Face's header: name, and dtype or what a list holds."""
+    return [{"name": one.name} | _feature(one.type) for one in fields]
+
+
+def _feature(kind: pa.DataType) -> dict[str, Any]:
+    if kind == IMAGE:
+        return {"dtype": "image"}
+    if pa.types.is_list(kind):
+        inner = _feature(kind.value_type)
+        return {"list": next(iter(inner.values()))}
+    if pa.types.is_struct(kind):
+        return {"struct": features(kind)}
+    return {"dtype": "float32" if pa.types.is_float32(kind) else str(kind)}
 
 
 def _environment() -> jinja2.Environment:
@@ -59,6 +85,7 @@ def _environment() -> jinja2.Environment:
         "number": lambda value: f"{value:,}",
         "share": lambda value: f"{value:.1%}",
         "plain": _plain,
+        "last_name": lambda place: place.rpartition("/")[2],  # no path of the maker's machine
         "megabytes": lambda value: f"{value / 1e6:,.1f} MB",
     }
     return environment

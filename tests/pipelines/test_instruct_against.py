@@ -66,7 +66,7 @@ def test_it_goes_on_and_refuses_other_sets(run: Command, made: Path) -> None:
     assert "nothing to do" in run("--models", "embedded").out
     (made / "evaluation" / "more.jpg").write_bytes(picture(1))
     done = run("--models", "embedded")
-    refused(done, "--evaluation was")
+    refused(done, "--against was")
     done = run("--models", "embedded", "--overwrite")
     assert done.code == 0
     assert "3 rejected" in done.out
@@ -90,3 +90,16 @@ def test_wrong_use(run: Command, made: Path, command: Command) -> None:
         "embedded",
     )
     refused(done, "name both")
+
+
+def test_where_every_row_is_refused_that_is_what_is_told(made: Path, command: Command) -> None:
+    given = ("--examples", made / "examples", "--templates", made / "templates")
+    into = ("--output", made / "out", "--models", "embedded")
+    assert command("instruct", *given, "--output", made / "out").code == 0
+    for number in range(1, 7):
+        (made / "evaluation" / f"{number}.jpg").write_bytes(picture(number, 96, 60))
+    done = command("instruct", *given, *into, "--against", made / "evaluation", "--overwrite")
+    assert done.code == 3, done
+    assert "6 of 6 rows were rejected, above --max-reject-rate 0.1" in done.err
+    left = sorted(path.name for path in (made / "out").iterdir())
+    assert left == ["_evaluation", "natural"]  # no card or mixture of what is gone

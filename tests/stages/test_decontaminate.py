@@ -156,3 +156,68 @@ def test_no_evaluation_picture_refuses_nothing(tmp_path: Path) -> None:
     empty = decontaminate.load(str(tmp_path))
     table = schema.table_of(Derived, [derived("a", jpeg(picture(0)), [])])
     assert decontaminate.refused(table, empty, Thumbnails(), RULE) == {}
+
+
+def test_folders_of_one_name_and_hidden_ones(tmp_path: Path) -> None:
+    for name in ("a/set", "b/set", "_held"):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "x.jpg").write_bytes(jpeg(picture(len(name))))
+    (tmp_path / "_held" / "_deep").mkdir()
+    (tmp_path / "_held" / "_deep" / "y.jpg").write_bytes(jpeg(picture(9)))
+    (tmp_path / "_held" / "._x.jpg").write_bytes(b"of a Mac")
+    given = [str(tmp_path / name) for name in ("a/set", "b/set", "_held")]
+    files, sizes = evaluation.find(given)
+    wanted = [f"{given[0]}/x.jpg", f"{given[1]}/x.jpg", "_held/_deep/y.jpg", "_held/x.jpg"]
+    assert sorted(sizes) == sorted(wanted)
+    assert evaluation.find([*reversed(given), given[0]]) == (files, sizes)
+
+
+def test_a_file_is_no_folder(held_out: Path) -> None:
+    with pytest.raises(UsageError, match=r"two\.tar is a file: name the folder"):
+        evaluation.find([str(held_out / "two.tar")])
+
+
+def test_a_large_tar_is_fingerprinted_in_bounded_memory(tmp_path: Path) -> None:
+    """No more prepared pictures are held than go through the network at once."""
+    held: list[int] = []
+
+    class Counted(Thumbnails):
+        waiting = 0
+
+        def prepare(self, rgb: np.ndarray) -> np.ndarray:
+            self.waiting += 1
+            held.append(self.waiting)
+            return super().prepare(rgb)
+
+        def images(self, batch: Sequence[np.ndarray]) -> np.ndarray:
+            self.waiting -= len(batch)
+            return super().images(batch)
+
+    data = jpeg(picture(0))
+    with tarfile.open(tmp_path / "many.tar", "w") as tar:
+        for number in range(100):
+            member = tarfile.TarInfo(f"{number:03d}.jpg")
+            member.size = len(data)
+            tar.addfile(member, io.BytesIO(data))
+    files, _ = evaluation.find([str(tmp_path)])
+    networks = Networks({"image_text": Counted()}, {})
+    found = evaluation.fingerprint(files[0], networks, folder=str(tmp_path / "prints"))
+    assert found == {"pictures": 100, "unreadable": {}}
+    assert max(held) <= 32
+
+
+def test_what_a_broken_tar_loses_is_counted(held_out: Path, tmp_path: Path) -> None:
+    whole = (held_out / "two.tar").read_bytes()
+    folder = tmp_path / "broken"
+    folder.mkdir()
+    (folder / "cut.tar").write_bytes(whole[: len(jpeg(picture(2))) + 1200])
+    files, _ = evaluation.find([str(folder)])
+    found = evaluation.fingerprint(files[0], NETWORKS, folder=str(tmp_path / "prints"))
+    assert found["unreadable"] == {"unreadable_shard": 1}
+
+
+def test_a_damaged_parquet_is_named(tmp_path: Path) -> None:
+    (tmp_path / "x.parquet").write_bytes(b"no Parquet")
+    files, _ = evaluation.find([str(tmp_path)])
+    with pytest.raises(UsageError, match=r"--against: .*x\.parquet is no Parquet file"):
+        evaluation.fingerprint(files[0], NETWORKS, folder=str(tmp_path / "prints"))
