@@ -83,6 +83,11 @@ def _check(options: Options) -> None:
         raise UsageError("--models compares pictures with those of --against: name both")
     if storage.open_place(options.examples) == storage.open_place(options.output):
         raise UsageError(f"--output {options.output} is --examples: choose another")
+    if card.is_foreign(options.output):
+        raise UsageError(
+            f"{options.output} has a {card.README} that is no dataset card of {VERB}, and would be "
+            "replaced by one: choose another --output"
+        )
 
 
 def _wanted(options: Options) -> list[str]:

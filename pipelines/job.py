@@ -144,9 +144,10 @@ def summary(manifest: Mapping[str, Any]) -> list[str]:
 def _check_reject_rate(manifest: Mapping[str, Any], limit: float) -> None:
     rejected, rows_in = sum(manifest["reasons"].values()), manifest["rows_in"]
     if rows_in and rejected / rows_in > limit:
+        where = f"{manifest['dataset']}: " if "dataset" in manifest else ""
         raise TooManyRejects(
-            f"{rejected:,} of {rows_in:,} rows were rejected, above --max-reject-rate {limit}; "
-            "everything is written, see the counts above"
+            f"{where}{rejected:,} of {rows_in:,} rows were rejected, above --max-reject-rate "
+            f"{limit}; everything is written, see the counts above"
         )
 
 

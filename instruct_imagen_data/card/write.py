@@ -14,6 +14,7 @@ from instruct_imagen_data.card.facts import Corpus, gather
 
 README = "README.md"
 CROISSANT = "croissant.json"
+_MARK = b"\n- multi-modal-instruction\n"  # a tag in the header of each card
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"),
           (10_000_000, "1M<n<10M"), (100_000_000, "10M<n<100M"))  # fmt: skip
 
@@ -29,6 +30,12 @@ def write(folder: str) -> Corpus:
     text = json.dumps(croissant.metadata(corpus), indent=1, ensure_ascii=False) + "\n"
     storage.write_bytes(storage.join(folder, CROISSANT), text.encode())
     return corpus
+
+
+def is_foreign(folder: str) -> bool:
+    """Whether a folder has a README that no `write` has put there."""
+    place = storage.join(folder, README)
+    return storage.find(place) is not None and _MARK not in storage.read_bytes(place)
 
 
 def card(corpus: Corpus) -> str:

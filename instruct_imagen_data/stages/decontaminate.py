@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from instruct_imagen_data import images, schema, shards, vectors
 from instruct_imagen_data.annotators.roles import Duplicates
+from instruct_imagen_data.errors import UsageError
 from instruct_imagen_data.stages.blocks import Reject
 
 REASON = "evaluation"
@@ -37,12 +38,19 @@ class Evaluation:
 
 
 def load(folder: str) -> Evaluation:
-    """What the phase `evaluation` wrote; some thousand pictures, held whole."""
+    """What the phase `evaluation` wrote; some thousand pictures, held whole.
+
+    Raises:
+      UsageError: there is no picture: nothing would be kept out.
+    """
     tables = [
         shards.read_part(folder, _DATASET, part, None)
         for part in shards.list_parts(folder, _DATASET)
     ]
-    held = pa.concat_tables([one for one in tables if one.num_rows] or tables[:1])
+    filled = [one for one in tables if one.num_rows]
+    if not filled:
+        raise UsageError("--against: none of its files holds a picture that can be read")
+    held = pa.concat_tables(filled)
     return Evaluation(
         held["origin"].to_pylist(),
         _words(held["phash"].to_pylist()),

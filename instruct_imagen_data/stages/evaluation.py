@@ -7,6 +7,7 @@ project's own). Every picture in them counts, references too.
 import dataclasses
 import functools
 import itertools
+import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
@@ -142,10 +143,16 @@ def _bytes_in(value: Any) -> Iterator[bytes]:
 def fingerprint(files: Files, networks: Any, *, folder: str) -> dict[str, Any]:
     """Writes the fingerprints of some files; counts of pictures, and of those that do not decode.
 
+    What a former run has written is not made again: its counts lie in the part's footer.
+
     Args:
       networks: With `image_text` among `by_role`.
       folder: Directory that the part goes to.
     """
+    if files.part in shards.list_parts(folder, DATASET):
+        with shards.open_part(shards.part_path(folder, DATASET, files.part)) as file:
+            found: dict[str, Any] = json.loads(file.schema_arrow.metadata[b"counts"])
+            return found
     clip = networks.by_role["image_text"]
     reasons: Counter[str] = Counter()
     decoded = _decoded(files, clip, reasons)
@@ -162,8 +169,9 @@ def fingerprint(files: Files, networks: Any, *, folder: str) -> dict[str, Any]:
         [*columns, schema.vector_column(vectors)],
         schema=schema.schema_of(Fingerprint, vectors.shape[1]),
     )
-    shards.write_part(folder, DATASET, files.part, table)
-    return {"pictures": len(origins), "unreadable": dict(reasons)}
+    counts = {"pictures": len(origins), "unreadable": dict(sorted(reasons.items()))}
+    shards.write_part(folder, DATASET, files.part, table, counts=json.dumps(counts))
+    return counts
 
 
 def _decoded(

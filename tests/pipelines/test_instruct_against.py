@@ -103,3 +103,18 @@ def test_where_every_row_is_refused_that_is_what_is_told(made: Path, command: Co
     assert "6 of 6 rows were rejected, above --max-reject-rate 0.1" in done.err
     left = sorted(path.name for path in (made / "out").iterdir())
     assert left == ["_evaluation", "natural"]  # no card or mixture of what is gone
+
+
+def test_a_readme_of_somebody_else_stays(run: Command, made: Path) -> None:
+    (made / "out").mkdir()
+    (made / "out" / "README.md").write_text("mine")
+    refused(run("--models", "embedded"), "has a README.md that is no dataset card of instruct")
+    assert (made / "out" / "README.md").read_text() == "mine"
+
+
+def test_sets_of_broken_files_are_refused(run: Command, made: Path) -> None:
+    for file in (made / "evaluation").glob("*.jpg"):
+        file.write_bytes(b"broken")
+    done = run("--models", "embedded")
+    assert done.code == 2
+    assert "none of its files holds a picture that can be read" in done.err

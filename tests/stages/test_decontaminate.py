@@ -150,12 +150,19 @@ def test_a_folder_without_pictures_is_named(tmp_path: Path) -> None:
         evaluation.find([str(tmp_path / "nothing")])
 
 
-def test_no_evaluation_picture_refuses_nothing(tmp_path: Path) -> None:
+def test_sets_without_a_readable_picture_are_refused(tmp_path: Path) -> None:
     schema_of = schema.schema_of(schema.Fingerprint, 1)
     shards.write_part(str(tmp_path), evaluation.DATASET, "00000", schema_of.empty_table())
-    empty = decontaminate.load(str(tmp_path))
-    table = schema.table_of(Derived, [derived("a", jpeg(picture(0)), [])])
-    assert decontaminate.refused(table, empty, Thumbnails(), RULE) == {}
+    with pytest.raises(UsageError, match="none of its files holds a picture that can be read"):
+        decontaminate.load(str(tmp_path))
+
+
+def test_what_was_fingerprinted_is_not_looked_at_again(held_out: Path, tmp_path: Path) -> None:
+    files, _ = evaluation.find([str(held_out)])
+    first = [evaluation.fingerprint(one, NETWORKS, folder=str(tmp_path / "p")) for one in files]
+    nobody = Networks({}, {})
+    again = [evaluation.fingerprint(one, nobody, folder=str(tmp_path / "p")) for one in files]
+    assert again == first
 
 
 def test_folders_of_one_name_and_hidden_ones(tmp_path: Path) -> None:
