@@ -10,7 +10,7 @@ from diffusers import DDPMScheduler, UNet2DConditionModel
 
 from instruct_imagen_data.errors import UsageError
 from model import config as configs
-from model.batches import DataConfig
+from model.batches import FINETUNE, STAGES, DataConfig
 from model.config import (
     NETWORK,
     ComputeConfig,
@@ -28,16 +28,17 @@ from model.unet import UNetConfig
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """Trains the network: stage 1 on neighbourhoods, stage 2 on instructions.
+    """Trains the network: stage 1 on neighbourhoods, stage 2 on instructions, then on a new task.
 
     The same command again goes on from the latest checkpoint. Any key of a config's tables is a
     flag as well: --optimizer.learning-rate 1e-3. On several GPUs: torchrun -m model.train.
 
     Attributes:
         config: tiny, small, paper, or a TOML file of that form.
-        data: Directory that `neighbours` (stage 1) or `instruct` (stage 2) filled.
+        data: Directory that `neighbours` (stage 1), `instruct` (stage 2) or `edits` (finetune)
+            filled.
         run_dir: Directory for checkpoints and metrics.
-        stage: 1 or 2.
+        stage: 1, 2 or finetune, which needs --init or --backbone.
         init: Another run, or a trained network, whose averaged weights this one begins with.
         backbone: Folder of a diffusers pipeline to begin with: DeepFloyd IF stage I, Stable
             Diffusion 1 or 2.
@@ -52,7 +53,7 @@ class Options:
     config: str
     data: str
     run_dir: str
-    stage: int = 2
+    stage: int | str = 2
     init: str = ""
     backbone: str = ""
     retarget: bool = False
@@ -80,8 +81,15 @@ def config_of(options: Options, changes: Mapping[str, Any]) -> TrainConfig:
     """
     given = {key: getattr(options, name) for name, key in _KEYS.items()}
     changes = {**changes, **{key: one for key, one in given.items() if one not in (None, "")}}
-    if options.stage not in (1, 2):
-        raise UsageError(f"--stage {options.stage}: 1 (neighbourhoods) or 2 (instructions)")
+    if options.stage not in STAGES:
+        raise UsageError(
+            f"--stage {options.stage}: 1 (neighbourhoods), 2 (instructions), finetune (a new task)"
+        )
+    if options.stage == FINETUNE and not (options.init or options.backbone):
+        raise UsageError(
+            "--stage finetune goes on from what was learnt: name a run of stage 2 as --init, or a "
+            "pipeline as --backbone"
+        )
     tables = configs.tables(options.config, changes, options.stage)
     train = part_of(RunConfig, tables["train"], "train")
     # What the flags say is no business of a file's table.
