@@ -93,6 +93,7 @@ class OutputConfig:
       log_every: Lines of metrics.
       gap_every: Measurements of the context gap; 0: none.
       gap_rows: Rows that it is measured on, of each dataset, at most.
+      samples_every: Grids of samples for a few validation rows (`model.grids`); 0: none.
       keep: Checkpoints that are kept.
       wandb: Project at Weights & Biases that metrics go to as well; "" for none.
     """
@@ -101,6 +102,7 @@ class OutputConfig:
     log_every: int
     gap_every: int = 0
     gap_rows: int = 16
+    samples_every: int = 0
     keep: int = 2
     wandb: str = ""
 

@@ -163,6 +163,9 @@ def _checked(config: TrainConfig) -> TrainConfig:
     for name, value in positive.items():
         if value <= 0:
             raise UsageError(f"{name} = {value}: above 0")
+    for name, value in (("gap_every", output.gap_every), ("samples_every", output.samples_every)):
+        if value < 0:
+            raise UsageError(f"output.{name} = {value}: 0 for never, or above")
     shares = {
         "train.ema_decay": train.ema_decay,
         "train.late_share": train.late_share,

@@ -75,7 +75,12 @@ def make_plan(config: DataConfig) -> Plan:
     sources = {1: _stage1, 2: _stage2, FINETUNE: _finetune}[config.stage](config)
     there = {name: one for name, one in sources.items() if len(one.rows)}
     if not there:
-        raise UsageError(f"{config.data} holds no row of the split {config.split}")
+        without = (
+            ""
+            if config.split == "train"
+            else (": --output.gap-every 0 --output.samples-every 0 does without")
+        )
+        raise UsageError(f"{config.data} holds no row of the split {config.split}{without}")
     if config.split == "train" and config.stage == 2:
         shares = _shares(config, {name: len(one.rows) for name, one in sources.items()})
         cycle = mixture.cycle_of(shares)
