@@ -31,23 +31,24 @@ class Options:
     """Trains the network: stage 1 on neighbourhoods, stage 2 on instructions, then on a new task.
 
     The same command again goes on from the latest checkpoint. Any key of a config's tables is a
-    flag as well: --optimizer.learning-rate 1e-3. On several GPUs: torchrun -m model.train.
+    flag as well: --optimizer.learning-rate 1e-3, --output.samples-every 0 for no grids. On several
+    GPUs: torchrun --nproc-per-node 8 -m model.train, with the same flags.
 
     Attributes:
         config: tiny, small, paper, or a TOML file of that form.
         data: Directory that `neighbours` (stage 1), `instruct` (stage 2) or `edits` (finetune)
             filled.
-        run_dir: Directory for checkpoints and metrics.
-        stage: 1, 2 or finetune, which needs --init or --backbone.
+        run_dir: Directory for checkpoints, metrics and grids of samples.
+        stage: 1, 2 or finetune (a new task), which needs --init or --backbone.
         init: Another run, or a trained network, whose averaged weights this one begins with.
         backbone: Folder of a diffusers pipeline to begin with: DeepFloyd IF stage I, Stable
             Diffusion 1 or 2.
         retarget: Let the backbone learn to predict something else than it does.
         text: Folder of the frozen T5 that small and paper read texts with.
-        total_examples: Examples until the end.
-        batch_size: Examples of a step, of all processes.
-        seed: Of new weights, order and draws.
-        max_bad_rows: Rows that may be unusable before the run gives up.
+        total_examples: Examples until the end; by default the config's.
+        batch_size: Examples of a step, of all processes; by default the config's.
+        seed: Of new weights, order and draws; by default the config's, or 0.
+        max_bad_rows: Rows that may be unusable before the run gives up; by default 10.
     """
 
     config: str
