@@ -20,7 +20,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "instruct": ("pipelines.instruct", "examples + templates -> instruction datasets (stage 2)"),
     "export": ("instruct_imagen_data.tools.export", "instruction datasets -> other formats"),
     "diff": ("instruct_imagen_data.tools.diff", "what two builds of datasets differ in"),
-    "train": ("model.train", "shards -> a trained network, stage 1 or 2"),
+    "train": ("model.train", "shards -> a trained network: stage 1, 2 or a new task"),
     "generate": ("model.generate", "a trained network and an instruction -> a picture"),
     "evaluate": ("model.evaluate", "pictures of the validation split, scored as examples are"),
     "edits": ("instruct_imagen_data.tools.edits", "MagicBrush -> examples to fine-tune on"),

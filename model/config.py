@@ -2,7 +2,8 @@
 
 A file has the tables of a network (`unet`, `context`, `text`, `schedule`, `sampling`: see
 `model.backbone`) and of its training (`train`, `optimizer`, `data`, `compute`, `output`: the fields
-of the dataclasses here). What differs between the stages is in `train.stage1` and `train.stage2`.
+of the dataclasses here). What differs between the stages is in `train.stage1`, `train.stage2` and
+`train.finetune`, and in such tables of the optimizer.
 """
 
 import dataclasses
@@ -13,12 +14,12 @@ from typing import Any, Literal, TypeVar
 
 from instruct_imagen_data.errors import UsageError
 from model import backbone
-from model.batches import DataConfig
+from model.batches import FINETUNE, DataConfig
 
 Part = TypeVar("Part")
 
 NETWORK = ("unet", "context", "text", "schedule", "sampling")  # read by `model.backbone`
-_STAGES = ("stage1", "stage2")
+_STAGES: dict[int | str, str] = {1: "stage1", 2: "stage2", FINETUNE: FINETUNE}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -92,6 +93,7 @@ class OutputConfig:
       log_every: Lines of metrics.
       gap_every: Measurements of the context gap; 0: none.
       gap_rows: Rows that it is measured on, of each dataset, at most.
+      samples_every: Grids of samples for a few validation rows (`model.grids`); 0: none.
       keep: Checkpoints that are kept.
       wandb: Project at Weights & Biases that metrics go to as well; "" for none.
     """
@@ -100,6 +102,7 @@ class OutputConfig:
     log_every: int
     gap_every: int = 0
     gap_rows: int = 16
+    samples_every: int = 0
     keep: int = 2
     wandb: str = ""
 
@@ -163,7 +166,7 @@ def _flat(tree: Mapping[str, Any], above: str = "") -> Iterable[tuple[str, Any]]
             yield f"{above}{name}", [*value] if isinstance(value, tuple) else value
 
 
-def tables(name: str, changes: Mapping[str, Any], stage: int) -> dict[str, dict[str, Any]]:
+def tables(name: str, changes: Mapping[str, Any], stage: int | str) -> dict[str, dict[str, Any]]:
     """The tables of a preset or a TOML file, with changes ("optimizer.kind": "adamw") put in.
 
     Raises:
@@ -173,9 +176,10 @@ def tables(name: str, changes: Mapping[str, Any], stage: int) -> dict[str, dict[
     parts = ("train", "optimizer", "data", "compute", "output")
     for table in found:
         known_or_nearest(table, (*NETWORK, *parts), f"{name}: table")
-    train = found.setdefault("train", {})
-    stages = {one: train.pop(one, {}) for one in _STAGES}
-    train.update(stages[f"stage{stage}"])
+    for table in ("train", "optimizer"):
+        values = found.setdefault(table, {})
+        stages = {one: values.pop(one, {}) for one in _STAGES.values()}
+        values.update(stages[_STAGES[stage]])
     for key, value in changes.items():
         table, _, field = key.partition(".")
         known_or_nearest(table, (*NETWORK, *parts), "table")

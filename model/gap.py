@@ -17,8 +17,7 @@ from torch import nn
 from instruct_imagen_data import instructions
 from instruct_imagen_data.errors import UsageError
 from model import diffusion
-from model.batches import Batch, DataConfig, Plan, Sample, collate, make_plan
-from model.batches.samples import Samples
+from model.batches import Batch, DataConfig, Sample, collate, validation
 from model.diffusion import Frozen
 
 TIMES = (0.1, 0.3, 0.5, 0.7, 0.9)
@@ -55,12 +54,9 @@ def probes(config: DataConfig, rows: int, size: int = 16) -> list[Probe]:
     Raises:
       UsageError: no validation rows, or none with references that another row could lend.
     """
-    asked = dataclasses.replace(
-        config, split="validation", drop_both=0.0, drop_context=0.0, workers=0
-    )
-    plan = make_plan(asked)
+    plan = validation.plan_of(config)
     found = []
-    for group in _alike(_drawn(plan, rows)):
+    for group in _alike(validation.first(plan, rows)):
         for first in range(0, len(group), size):
             own = [group[place] for place in range(first, min(first + size, len(group)))]
             lent = [group[(place + 1) % len(group)] for place in range(first, first + len(own))]
@@ -68,7 +64,7 @@ def probes(config: DataConfig, rows: int, size: int = 16) -> list[Probe]:
                 dataclasses.replace(one, references=other.references, texts=other.texts)
                 for one, other in zip(own, lent, strict=True)
             ]
-            batches = (collate.batch_of(some, asked) for some in (own, swapped))
+            batches = (collate.batch_of(some, plan.config) for some in (own, swapped))
             found.append(Probe(own[0].dataset, *batches))
     if not found:
         raise UsageError(
@@ -76,22 +72,6 @@ def probes(config: DataConfig, rows: int, size: int = 16) -> list[Probe]:
             "roles, so the context gap cannot be measured; --output.gap-every 0 leaves it out"
         )
     return found
-
-
-def _drawn(plan: Plan, rows: int) -> Iterator[Sample]:
-    """The first rows of each dataset, each key once."""
-    samples, seen = Samples(plan), set[tuple[str, str]]()
-    left = {name: min(rows, one.order.rows) for name, one in plan.sources.items()}
-    index = 0
-    while any(left.values()):
-        dataset = plan.lanes.dataset_at(index)
-        if left[dataset]:
-            left[dataset] -= 1
-            one = samples.sample(index)
-            if (dataset, one.key) not in seen:
-                seen.add((dataset, one.key))
-                yield one
-        index += 1
 
 
 def _alike(samples: Iterator[Sample]) -> list[list[Sample]]:

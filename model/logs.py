@@ -1,5 +1,6 @@
 """What a run tells: lines of metrics.jsonl, TensorBoard, optionally Weights & Biases, and a bar.
 
+RUN/samples holds the grids of `model.grids`, which TensorBoard shows as well.
 RUN/metrics.jsonl has a line every `log_every` examples; a run that goes on drops those after its
 checkpoint, so that the file reads as if it had never stopped.
 """
@@ -18,10 +19,12 @@ from tqdm import tqdm
 
 from instruct_imagen_data import keys, storage, tasks
 from instruct_imagen_data.errors import UsageError
+from model import grids
 from model.batches import Batch, Plan
 from model.checkpoint import TrainState
 from model.config import TrainConfig
 from model.gap import Gap
+from model.grids import Grid
 from model.processes import Ranks
 
 METRICS = "metrics.jsonl"
@@ -102,6 +105,11 @@ class Log:
         self._begun, self._waited, self._paused = time.perf_counter(), 0.0, 0.0
         return told
 
+    def grid(self, state: TrainState, grid: Grid) -> None:
+        """Keeps a grid of samples, over one of the same name; the first process has one."""
+        if self._sinks:
+            self._sinks.grid(state.examples, grid)
+
     def _summed(self) -> tuple[dict[str, float], dict[str, int]]:
         """(sum of losses, rows) of each dataset, of all processes."""
         sums: dict[str, float] = defaultdict(float)
@@ -125,6 +133,7 @@ class _Sinks:
     """Where the first process writes."""
 
     def __init__(self, config: TrainConfig, state: TrainState) -> None:
+        self._run_dir = config.run_dir
         self._place = storage.join(config.run_dir, METRICS)
         self._local = storage.scheme(config.run_dir) in ("", "file")
         self._lines = _lines_until(self._place, state.examples)
@@ -158,6 +167,13 @@ class _Sinks:
         if self._wandb:
             self._wandb.log(numbers, step=told["examples"])
         self.bar.set_postfix(loss=f"{told['loss']:.4f}", refresh=False)
+
+    def grid(self, examples: int, grid: Grid) -> None:
+        place = storage.join(self._run_dir, grids.FOLDER, f"{examples:012d}.png")
+        storage.write_bytes(place, grid.png())
+        if self._board:
+            self._board.add_image(grids.FOLDER, grid.pixels, examples, dataformats="HWC")
+            self._board.flush()
 
     def _write_all(self) -> None:
         storage.write_bytes(self._place, "".join(f"{one}\n" for one in self._lines).encode())

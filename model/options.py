@@ -10,7 +10,7 @@ from diffusers import DDPMScheduler, UNet2DConditionModel
 
 from instruct_imagen_data.errors import UsageError
 from model import config as configs
-from model.batches import DataConfig
+from model.batches import FINETUNE, STAGES, DataConfig
 from model.config import (
     NETWORK,
     ComputeConfig,
@@ -28,31 +28,33 @@ from model.unet import UNetConfig
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """Trains the network: stage 1 on neighbourhoods, stage 2 on instructions.
+    """Trains the network: stage 1 on neighbourhoods, stage 2 on instructions, then on a new task.
 
     The same command again goes on from the latest checkpoint. Any key of a config's tables is a
-    flag as well: --optimizer.learning-rate 1e-3. On several GPUs: torchrun -m model.train.
+    flag as well: --optimizer.learning-rate 1e-3, --output.samples-every 0 for no grids. On several
+    GPUs: torchrun --nproc-per-node 8 -m model.train, with the same flags.
 
     Attributes:
         config: tiny, small, paper, or a TOML file of that form.
-        data: Directory that `neighbours` (stage 1) or `instruct` (stage 2) filled.
-        run_dir: Directory for checkpoints and metrics.
-        stage: 1 or 2.
+        data: Directory that `neighbours` (stage 1), `instruct` (stage 2) or `edits` (finetune)
+            filled.
+        run_dir: Directory for checkpoints, metrics and grids of samples.
+        stage: 1, 2 or finetune (a new task), which needs --init or --backbone.
         init: Another run, or a trained network, whose averaged weights this one begins with.
         backbone: Folder of a diffusers pipeline to begin with: DeepFloyd IF stage I, Stable
             Diffusion 1 or 2.
         retarget: Let the backbone learn to predict something else than it does.
         text: Folder of the frozen T5 that small and paper read texts with.
-        total_examples: Examples until the end.
-        batch_size: Examples of a step, of all processes.
-        seed: Of new weights, order and draws.
-        max_bad_rows: Rows that may be unusable before the run gives up.
+        total_examples: Examples until the end; by default the config's.
+        batch_size: Examples of a step, of all processes; by default the config's.
+        seed: Of new weights, order and draws; by default the config's, or 0.
+        max_bad_rows: Rows that may be unusable before the run gives up; by default 10.
     """
 
     config: str
     data: str
     run_dir: str
-    stage: int = 2
+    stage: int | str = 2
     init: str = ""
     backbone: str = ""
     retarget: bool = False
@@ -80,8 +82,15 @@ def config_of(options: Options, changes: Mapping[str, Any]) -> TrainConfig:
     """
     given = {key: getattr(options, name) for name, key in _KEYS.items()}
     changes = {**changes, **{key: one for key, one in given.items() if one not in (None, "")}}
-    if options.stage not in (1, 2):
-        raise UsageError(f"--stage {options.stage}: 1 (neighbourhoods) or 2 (instructions)")
+    if options.stage not in STAGES:
+        raise UsageError(
+            f"--stage {options.stage}: 1 (neighbourhoods), 2 (instructions), finetune (a new task)"
+        )
+    if options.stage == FINETUNE and not (options.init or options.backbone):
+        raise UsageError(
+            "--stage finetune goes on from what was learnt: name a run of stage 2 as --init, or a "
+            "pipeline as --backbone"
+        )
     tables = configs.tables(options.config, changes, options.stage)
     train = part_of(RunConfig, tables["train"], "train")
     # What the flags say is no business of a file's table.
@@ -155,6 +164,9 @@ def _checked(config: TrainConfig) -> TrainConfig:
     for name, value in positive.items():
         if value <= 0:
             raise UsageError(f"{name} = {value}: above 0")
+    for name, value in (("gap_every", output.gap_every), ("samples_every", output.samples_every)):
+        if value < 0:
+            raise UsageError(f"output.{name} = {value}: 0 for never, or above")
     shares = {
         "train.ema_decay": train.ema_decay,
         "train.late_share": train.late_share,

@@ -127,7 +127,7 @@ def scheduler_of(schedule: DDPMScheduler, how: Sampling) -> Any:
     return scheduler
 
 
-@torch.inference_mode()
+@torch.no_grad()  # not inference_mode: what a text encoder remembers here may be trained with later
 def draw(
     unet: InstructUNet,
     around: Frozen,

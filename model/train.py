@@ -1,4 +1,4 @@
-"""Trains the network, in either stage: read `train` from top to bottom.
+"""Trains the network, in any stage: read `train` from top to bottom.
 
 instruct-imagen train --config tiny --stage 1 --data neighbourhoods --run-dir runs/one
 torchrun --nproc-per-node 8 -m model.train --config paper --stage 2 --data train ...
@@ -23,9 +23,9 @@ from torch.nn.parallel import DistributedDataParallel
 from instruct_imagen_data import command_line
 from instruct_imagen_data.errors import UsageError
 from model import backbone as backbones
-from model import batches, checkpoint, diffusion, ema, gap, logs, optimizers, processes
+from model import batches, checkpoint, diffusion, ema, gap, grids, logs, optimizers, processes
 from model.backbone import Backbone
-from model.batches import Batch, DataConfig
+from model.batches import Batch, DataConfig, Sample
 from model.checkpoint import Learner, TrainState
 from model.config import TrainConfig
 from model.diffusion import Frozen
@@ -52,6 +52,7 @@ def train(config: TrainConfig) -> TrainState:
         place = {"start": state.examples, "rank": ranks.rank, "world": ranks.world}
         stream = batches.stream(data, **place, made=plan)
         probed = gap.probes(data, config.output.gap_rows) if config.output.gap_every else []
+        shown = pictured(data, learner, around, ranks) if config.output.samples_every else []
 
         with logs.Log(config, ranks, state, plan) as log:
             while state.examples < config.train.total_examples:
@@ -77,6 +78,10 @@ def train(config: TrainConfig) -> TrainState:
                         gaps = gap.measure(network, probed, around)
                 if gaps or due(state, config, config.output.log_every):
                     log.line(state, gaps, gradient_norm=norm, learning_rate=rate)
+                if shown and due(state, config, config.output.samples_every):
+                    with log.paused(), learner.ema.worn(network):
+                        how, seed = learner.backbone.sampling, config.train.seed
+                        log.grid(state, grids.draw(network, shown, around, how, seed))
                 if stop or due(state, config, config.output.save_every):
                     with log.paused():
                         checkpoint.save(config, state, learner, ranks)
@@ -151,6 +156,18 @@ def data_of(
     shape = backbones.sample_shape(backbone, around, size)
     data = dataclasses.replace(config.data, size=size, batch_size=micro, noise_shape=shape)
     return data, share // micro
+
+
+def pictured(data: DataConfig, learner: Learner, around: Frozen, ranks: Ranks) -> list[Sample]:
+    """The rows that grids of samples are drawn for; none where another process draws them."""
+    if not ranks.first:
+        return []
+    if isinstance(learner.network, FSDPModule):
+        # References are encoded outside of `forward`, where shards are not put together.
+        told = "no grids of samples: with compute.sharded none are drawn; see `generate`"
+        print(told, file=sys.stderr)
+        return []
+    return grids.rows(data, learner.network, around)
 
 
 def backward(

@@ -6,10 +6,20 @@ it, `stage1` and `stage2` make a sample of it, `collate` a batch; `plan` is what
 
 from model.batches.loader import stream
 from model.batches.plan import Plan, make_plan
-from model.batches.records import NEIGHBOURHOODS, BadRow, Batch, DataConfig, Sample
+from model.batches.records import (
+    FINETUNE,
+    NEIGHBOURHOODS,
+    STAGES,
+    BadRow,
+    Batch,
+    DataConfig,
+    Sample,
+)
 
 __all__ = [
+    "FINETUNE",
     "NEIGHBOURHOODS",
+    "STAGES",
     "BadRow",
     "Batch",
     "DataConfig",

@@ -1,6 +1,7 @@
 """What a stream draws from: the rows of each dataset, their order, and the mixture of them."""
 
 import dataclasses
+import posixpath
 from collections.abc import Mapping
 
 from instruct_imagen_data import mixture, schema, shards, storage, templates
@@ -10,7 +11,7 @@ from model.batches import shards as reading
 from model.batches import stage1, stage2
 from model.batches.lanes import Lanes
 from model.batches.order import Order
-from model.batches.records import NEIGHBOURHOODS, DataConfig
+from model.batches.records import FINETUNE, NEIGHBOURHOODS, STAGES, DataConfig
 from model.batches.stage2 import Wordings
 
 
@@ -21,7 +22,7 @@ class Source:
     Attributes:
       rows: Its rows of the split.
       order: In which they are drawn.
-      wordings: Its templates; None in stage 1.
+      wordings: Its templates; None in stage 1 and where rows have a wording of their own.
     """
 
     rows: reading.Rows
@@ -71,10 +72,15 @@ def make_plan(config: DataConfig) -> Plan:
         split, no template of it, or settings that make no sense.
     """
     check(config)
-    sources = _stage1(config) if config.stage == 1 else _stage2(config)
+    sources = {1: _stage1, 2: _stage2, FINETUNE: _finetune}[config.stage](config)
     there = {name: one for name, one in sources.items() if len(one.rows)}
     if not there:
-        raise UsageError(f"{config.data} holds no row of the split {config.split}")
+        without = (
+            ""
+            if config.split == "train"
+            else (": --output.gap-every 0 --output.samples-every 0 does without")
+        )
+        raise UsageError(f"{config.data} holds no row of the split {config.split}{without}")
     if config.split == "train" and config.stage == 2:
         shares = _shares(config, {name: len(one.rows) for name, one in sources.items()})
         cycle = mixture.cycle_of(shares)
@@ -87,8 +93,10 @@ def make_plan(config: DataConfig) -> Plan:
 
 def check(config: DataConfig) -> None:
     """Raises UsageError for a setting that makes no sense, in the words of the command line."""
-    if config.stage not in (1, 2):
-        raise UsageError(f"stage {config.stage}: 1 (neighbourhoods) or 2 (instructions)")
+    if config.stage not in STAGES:
+        raise UsageError(
+            f"stage {config.stage}: 1 (neighbourhoods), 2 (instructions) or finetune (a new task)"
+        )
     if config.split not in templates.SPLITS:
         raise UsageError(f"split {config.split!r}: {' or '.join(templates.SPLITS)}")
     for name in ("size", "batch_size", "lanes", "window", "max_references", "cache_mb"):
@@ -137,6 +145,26 @@ def _stage2(config: DataConfig) -> dict[str, Source]:
             raise UsageError(f"{path} holds no template of the split {config.split}")
         sources[name] = Source(rows, _order(config, name, rows), wordings)
     return sources
+
+
+def _finetune(config: DataConfig) -> dict[str, Source]:
+    """The folder's one dataset, which no mixture needs and no template file."""
+    told = {
+        posixpath.basename(one.rstrip("/")): manifest
+        for one in storage.list_folders(config.data)
+        if (manifest := shards.read_json(one, shards.MANIFEST)) is not None
+    }
+    if len(told) != 1:
+        found = (
+            f"{len(told)} finished datasets ({', '.join(told)})" if told else "no finished dataset"
+        )
+        raise UsageError(
+            f"{config.data} holds {found}: fine-tuning reads one, from the --output of a verb such "
+            "as `instruct-imagen edits`"
+        )
+    (name, manifest), *_ = told.items()
+    rows = _source(config, name, manifest["job"], schema.Example, stage2.OWN)
+    return {name: Source(rows, _order(config, name, rows))}
 
 
 def _mixture(config: DataConfig) -> Mixture:

@@ -9,6 +9,8 @@ from torch import Tensor
 Pixels = npt.NDArray[np.uint8]  # [size, size, 3], sRGB
 
 NEIGHBOURHOODS = "neighbourhoods"  # stage 1's one dataset
+FINETUNE = "finetune"  # the stage after the second: one dataset of a new task
+STAGES: tuple[int | str, ...] = (1, 2, FINETUNE)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -19,8 +21,9 @@ class DataConfig:
     these four, the number of ranks and where a run begins do not.
 
     Attributes:
-        data: Directory of stage 1 (of `instruct-imagen neighbours`) or 2 (of `instruct`).
-        stage: 1 for neighbourhoods, 2 for instructions.
+        data: Directory of stage 1 (of `instruct-imagen neighbours`), of 2 (of `instruct`), or of
+            one dataset to fine-tune on (of `edits`).
+        stage: 1 for neighbourhoods, 2 for instructions, "finetune" for a new task.
         split: train, or validation: rows and templates of that split alone.
         seed: Of the order and of all draws.
         size: Side of the pictures, in pixels.
@@ -39,7 +42,7 @@ class DataConfig:
     """
 
     data: str
-    stage: int = 2
+    stage: int | str = 2
     split: str = "train"
     seed: int = 0
     size: int = 128
@@ -89,7 +92,7 @@ class Sample:
     Attributes:
       index: Global number: all draws are keyed by (seed, index, salt).
       key: Of the target's row; in stage 1 of the target's picture.
-      dataset: A name in tasks.DATASETS, or "neighbourhoods" in stage 1.
+      dataset: A name in tasks.DATASETS; "neighbourhoods" in stage 1; of fine-tuning its own.
       part: Name of the part that it came from ...
       row: ... and the row in it.
       instruction: Stored text (instructions.parse); in stage 1 the target's caption.

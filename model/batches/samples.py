@@ -40,7 +40,7 @@ class Samples:
             try:
                 made = self._content(source, found, index)
             except (DecodeError, Unusable) as error:
-                key = found["id"] if source.wordings is None else found["key"]
+                key = found["id"] if self._plan.config.stage == 1 else found["key"]
                 bad.append(BadRow(source.rows.path(part), row, key, str(error)))
                 if len(bad) > self._plan.config.max_bad_rows:
                     break
@@ -52,7 +52,7 @@ class Samples:
         config = self._plan.config
         draws = Draws(config.seed, index)
         _, context = kept(config, draws, source.order.name)
-        if source.wordings is None:
+        if config.stage == 1:
             return stage1.content(row, draws, config, context)
         return stage2.content(row, draws, config, source.wordings, context)
 

@@ -1,7 +1,8 @@
 """Stage 2: an example in another wording each time it is drawn (sections 3.2 and A.3.2).
 
 What is drawn anew: the template, which marker has which number, which pictures stand under each,
-from what edges were taken and how wide their lines are.
+from what edges were taken and how wide their lines are. A row to fine-tune on has one wording, its
+own, with the numbers that are written there.
 """
 
 import dataclasses
@@ -16,6 +17,7 @@ from model.batches.pictures import Frame
 from model.batches.records import Content, DataConfig, Pixels, Unusable
 
 COLUMNS = ("key", "caption", "image", "references", "slots")
+OWN = ("key", "caption", "image", "references", "instruction")  # where the wording is the row's
 WIDTHS = (0.0, 0.5, 1.0, 1.5)  # by which edges are widened, in pixels of what the network sees
 
 Row = Mapping[str, Any]
@@ -43,20 +45,25 @@ class Wordings:
 
 
 def content(
-    row: Row, draws: Draws, config: DataConfig, wordings: Wordings, context: bool
+    row: Row, draws: Draws, config: DataConfig, wordings: Wordings | None, context: bool
 ) -> Content:
     """A sample of an example.
 
     Args:
-      row: Of schema.Example: COLUMNS.
+      row: Of schema.Example: COLUMNS, or OWN.
+      wordings: None takes the row's own.
       context: False where it is dropped: no reference is decoded.
 
     Raises:
-      Unusable: no template fits what the row holds.
+      Unusable: no template fits what the row holds, or its own instruction does not.
       DecodeError: a picture that was drawn is none.
     """
-    numbers = _numbers(row, draws)
-    payload = instructions.renumber(_payload(row, draws, wordings), numbers)
+    if wordings is None:
+        payload = _own(row)
+        numbers = {one["marker"]: one["marker"] for one in row["references"]}
+    else:
+        numbers = _numbers(row, draws)
+        payload = instructions.renumber(_payload(row, draws, wordings), numbers)
     references = _subset(row["references"], numbers, draws, config.max_references)
     texts = [instructions.beside(numbers[one["marker"]], one["text"]) for one in references]
     flips = pictures.may_flip(payload, texts, [row["caption"]])
@@ -85,6 +92,20 @@ def _payload(row: Row, draws: Draws, wordings: Wordings) -> str:
         raise Unusable(f"no {wordings.split} template that needs only {', '.join(sorted(given))}")
     template = usable[draws.below(len(usable), "template")]
     return instructions.render(template.text, given).payload
+
+
+def _own(row: Row) -> str:
+    """The row's instruction, once it is found to cite all its references and no other."""
+    stored: str = row["instruction"]
+    try:
+        cited = set(instructions.markers(stored))
+    except instructions.InstructionError as error:
+        raise Unusable(str(error)) from error
+    if odd := sorted(cited ^ {one["marker"] for one in row["references"]}):
+        what = "cites" if odd[0] in cited else "does not cite"
+        has = "no" if odd[0] in cited else "a"
+        raise Unusable(f"its instruction {what} [ref#{odd[0]}], of which there is {has} picture")
+    return stored
 
 
 def _numbers(row: Row, draws: Draws) -> dict[int, int]:

@@ -109,6 +109,8 @@ def execute(options: Options) -> int:
     if options.rows < 1:
         raise UsageError(f"--rows {options.rows}: at least 1")
     names = rows.datasets(options.examples)
+    if others := rows.unknown(options.examples):
+        print(rows.left_out(others), file=sys.stderr)
     model = trained.load(options.model)
     read = {
         name: rows.read(options.examples, name, options.rows, model.max_references)

@@ -1,6 +1,7 @@
 """Rows of the validation split, and whose references stand in for a row's own."""
 
 import dataclasses
+import posixpath
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -71,16 +72,37 @@ def datasets(folder: str) -> list[str]:
     """The datasets that `instruct` finished in a folder, as Table 1 has them.
 
     Raises:
-      UsageError: there is none.
+      UsageError: there is none, or only such as `train --stage finetune` reads.
     """
     found = [
         name
         for name in tasks.DATASETS
         if storage.find(storage.join(folder, name, shards.MANIFEST)) is not None
     ]
+    if not found and (others := unknown(folder)):
+        raise UsageError(f"{folder}: {left_out(others)}")
     if not found:
         raise UsageError(f"{folder} holds no examples: name what `instruct-imagen instruct` filled")
     return found
+
+
+def unknown(folder: str) -> list[str]:
+    """The finished datasets of a folder that stage 2 does not know: those of a new task."""
+    found = (posixpath.basename(one.rstrip("/")) for one in storage.list_folders(folder))
+    return [
+        name
+        for name in found
+        if name not in tasks.DATASETS
+        and storage.find(storage.join(folder, name, shards.MANIFEST)) is not None
+    ]
+
+
+def left_out(names: Sequence[str]) -> str:
+    """What becomes of datasets of a new task, to a user."""
+    return (
+        f"no check here knows what {', '.join(names)} asks for; the context gap in a run's "
+        "metrics.jsonl and its grids of samples show what was learnt"
+    )
 
 
 def read(folder: str, dataset: str, most: int, max_references: int) -> list[Row]:

@@ -71,6 +71,20 @@ def example(dataset: str, row: int, split: str, pictures: int = 2) -> schema.Exa
     )  # fmt: skip
 
 
+def edit(row: int, split: str) -> schema.Example:
+    """A row to fine-tune on: source and mask, cited in an order of its own."""
+    references = tuple(
+        schema.Reference(number, role, text, schema.Encoded(encoded(row), "r.png"), True, ())
+        for number, role, text in ((1, "content", "source image"), (2, "mask", "edit mask"))
+    )
+    instruction = f"In the [ref#2] edit mask of [ref#1] source image, [[ref#9]: paint {row}"
+    return schema.Example(
+        f"edit{row}", "image_editing", "magicbrush", instruction, "magicbrush/001", f"paint {row}",
+        schema.Encoded(encoded(row), "t.png"), 24, 20, references, (), (),
+        "CC-BY-4.0", (f"source{row}",), split,
+    )  # fmt: skip
+
+
 def write_set(
     folder: Path, name: str, record: type, rows: Sequence[Any], parts: int, group: int, verb: str
 ) -> None:
@@ -133,4 +147,16 @@ def write_stage2(
     if ratios is not None:
         shares = tuple(dataclasses.replace(one, ratio=ratios[one.dataset]) for one in shares)
     (folder / "mixture.toml").write_text(mixture.write(shares))
+    return folder
+
+
+def write_edits(
+    folder: Path,
+    rows: int = 20,
+    change: Callable[[schema.Example], schema.Example] = lambda one: one,
+    group: int = 4,
+) -> Path:
+    """A folder of `edits` with so many rows."""
+    made = [change(edit(row, split_of(row))) for row in range(rows)]
+    write_set(folder, "magicbrush", schema.Example, made, 2, group, "edits")
     return folder

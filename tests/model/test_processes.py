@@ -29,8 +29,8 @@ def free_port() -> int:
         return int(one.getsockname()[1])
 
 
-def together(root: Path, world: int, script: Path, *arguments: object) -> None:
-    """Runs a script in so many processes."""
+def together(root: Path, world: int, script: Path, *arguments: object) -> list[str]:
+    """Runs a script in so many processes; what each wrote to stderr."""
     port = str(free_port())
     runs = []
     for rank in range(world):
@@ -40,9 +40,10 @@ def together(root: Path, world: int, script: Path, *arguments: object) -> None:
         env = {**os.environ, **given, "MASTER_ADDR": "127.0.0.1", "PYTHONPATH": path}
         line = [sys.executable, str(script), *map(str, arguments)]
         runs.append(subprocess.Popen(line, env=env, stderr=subprocess.PIPE, text=True, cwd=root))
-    for run in runs:
-        _, error = run.communicate(timeout=600)
+    told = [run.communicate(timeout=600)[1] for run in runs]
+    for run, error in zip(runs, told, strict=True):
         assert run.returncode == 0, error
+    return told
 
 
 @pytest.mark.slow
@@ -66,8 +67,13 @@ def test_two_processes_give_the_gradients_of_one(root: Path, tmp_path: Path) -> 
 @pytest.mark.slow
 def test_sharded_runs_go_on_exactly_and_as_one_process(root: Path, tmp_path: Path) -> None:
     data = write_stage1(tmp_path / "data", rows=20)
-    ports = [free_port() for _ in range(3)]
-    together(root, 2, RUNS, micro(tmp_path), data, tmp_path, *ports)
+    ports = [free_port() for _ in range(4)]
+    first, other = together(root, 2, RUNS, micro(tmp_path), data, tmp_path, *ports)
+    # Grids: by the first process alone; of a network in shards none, which each run says once.
+    assert first.count("no grids of samples") == 3
+    assert "no grids of samples" not in other
+    assert not (tmp_path / "whole/samples").exists()
+    assert [path.name for path in (tmp_path / "spread/samples").iterdir()] == ["000000000008.png"]
     assert weights(tmp_path / "broken") == weights(tmp_path / "whole")
     lines = (tmp_path / "broken/metrics.jsonl").read_text().splitlines()
     assert [json.loads(line)["examples"] for line in lines] == [4, 8, 12, 16]
