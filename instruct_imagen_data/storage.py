@@ -14,6 +14,8 @@ import os
 import re
 import socket
 import threading
+from collections.abc import Iterator
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.fs as pafs
@@ -194,17 +196,28 @@ def write_bytes(place: str, data: bytes | pa.Buffer) -> None:
 
     Equal jobs put equal bytes, so two writers of one name do no harm.
     """
+    with writing(place) as stream:
+        stream.write(data)
+
+
+@contextlib.contextmanager
+def writing(place: str) -> Iterator[Any]:
+    """A file to write piece by piece, for what is too large to be held: checkpoints.
+
+    A local file gets its name when the body ends well. On an object store it is a multipart upload
+    of any size, and what an exception leaves is published: it needs a manifest, written later.
+    """
     fs, path = open_place(place)
     if not isinstance(fs, pafs.LocalFileSystem):
         with fs.open_output_stream(path, compression=None) as stream:
-            stream.write(data)
+            yield stream
         return
     os.makedirs(os.path.dirname(path), exist_ok=True)
     host, process, thread = socket.gethostname(), os.getpid(), threading.get_ident()
     temporary = f"{path}.{host}-{process}-{thread}.tmp"
     try:
         with open(temporary, "wb") as file:
-            file.write(data)
+            yield file
         os.replace(temporary, path)
     finally:
         with contextlib.suppress(FileNotFoundError):  # it was renamed

@@ -24,7 +24,7 @@ from model.context import Position
 from model.diffusion import PREDICTIONS, Frozen
 from model.space import Latents, Pixels
 from model.text import TextConfig
-from model.unet import InstructUNet, UNetConfig
+from model.unet import CONFIG, InstructUNet, UNetConfig
 
 PRESETS = ("tiny", "small", "paper")
 IF_LENGTH = 77  # tokens that DeepFloyd IF was trained on; its tokenizer names another number
@@ -54,11 +54,11 @@ class Backbone:
         return str(self.schedule["prediction_type"])
 
 
-def preset(name: str, text_path: str = "") -> Backbone:
-    """One of PRESETS, or a TOML file of that form; `text_path` is the folder of its T5.
+def tables(name: str) -> dict[str, Any]:
+    """The tables of one of PRESETS, or of a TOML file of that form.
 
     Raises:
-      UsageError: no such preset; a table or a name that is missing or not known.
+      UsageError: no such preset, or no TOML.
     """
     if name in PRESETS:
         written = (resources.files("model") / "presets" / f"{name}.toml").read_text()
@@ -66,7 +66,19 @@ def preset(name: str, text_path: str = "") -> Backbone:
         written = storage.read_bytes(name).decode()
     else:
         raise UsageError(f"no preset {name!r}: {', '.join(PRESETS)}, or a TOML file")
-    return from_tables(tomllib.loads(written), text_path)
+    try:
+        return tomllib.loads(written)
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{name}: {error}") from error
+
+
+def preset(name: str, text_path: str = "") -> Backbone:
+    """The network of one of PRESETS, or of a TOML file; `text_path` is the folder of its T5.
+
+    Raises:
+      UsageError: see `tables` and `from_tables`.
+    """
+    return from_tables(tables(name), text_path)
 
 
 def from_tables(tables: Mapping[str, Any], text_path: str = "") -> Backbone:
@@ -228,6 +240,13 @@ def sample_shape(backbone: Backbone, around: Frozen, side: int) -> tuple[int, in
 def save(backbone: Backbone, unet: InstructUNet, folder: str) -> None:
     """Writes the network and, last, what belongs to it: a folder that `from_folder` opens."""
     unet.save_pretrained(folder)
+    describe(backbone, folder)
+
+
+def describe(backbone: Backbone, folder: str) -> None:
+    """Writes what belongs to the weights of a folder, which are there already."""
+    unet = json.dumps(dataclasses.asdict(backbone.unet), indent=2)
+    storage.write_bytes(storage.join(folder, CONFIG), unet.encode())
     written = json.dumps(dataclasses.asdict(backbone), indent=2)
     storage.write_bytes(storage.join(folder, FILE), written.encode())
 

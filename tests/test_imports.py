@@ -53,10 +53,10 @@ MAY_IMPORT = {
     "command_line": {"contract"},
     "tools": {"contract", "annotators", "planted", "command_line"},
     "training": {"contract", "agreement", "annotators", "planted", "command_line"},
-    "cli": {"contract", "pipelines"},
+    "cli": {"contract", "pipelines", "model"},
     "card": {"contract"},
     "pipelines": {"contract", "annotators", "stages", "command_line", "card"},
-    "model": {"contract"},
+    "model": {"contract", "command_line"},
 }
 BEAM_IN = {"stages", "pipelines"}
 TORCH_AT_TOP_IN = {"training", "model"}
