@@ -51,6 +51,7 @@ bench: venv
 	$(BIN)/python benchmarks/neighbours.py
 	$(BIN)/python benchmarks/corpus.py
 	$(BIN)/python benchmarks/control.py
+	$(BIN)/python benchmarks/instruct.py
 
 clean:
 	rm -rf $(DEMO) .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -14,8 +14,7 @@ import statistics
 import sys
 from pathlib import Path
 
-from corpus import rate
-from processes import Cost, measure
+from processes import Cost, measure, rate
 
 from instruct_imagen_data import shards
 from pipelines import corpus, neighbours

@@ -15,7 +15,6 @@ import argparse
 import io
 import json
 import shutil
-import statistics
 import sys
 import tarfile
 from collections.abc import Iterator
@@ -23,7 +22,7 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
-from processes import Cost, measure
+from processes import Cost, measure, rate
 from scipy.stats import spearmanr
 
 from instruct_imagen_data import images, planted
@@ -140,16 +139,6 @@ class Sides:
         flags += ["--models", str(self._models), "--precision", precision]
         flags += ["--device", self._device, f"--direct_num_workers={threads}"]
         return measure([sys.executable, "-m", "pipelines.corpus", *flags])
-
-
-def rate(few: list[Cost], many: list[Cost], pairs: int) -> tuple[float, float]:
-    """Pictures a (wall second, CPU second), from the medians of both sizes."""
-    wall, cpu = (
-        statistics.median(getattr(one, what) for one in many)
-        - statistics.median(getattr(one, what) for one in few)
-        for what in ("wall", "cpu")
-    )
-    return pairs / wall, pairs / cpu
 
 
 def parity(name: str, tars: list[Path], rows: int) -> tuple[float, float]:

@@ -1,6 +1,7 @@
 """What a whole process costs, one thread each unless said otherwise."""
 
 import os
+import statistics
 import subprocess
 import time
 from dataclasses import dataclass
@@ -34,3 +35,17 @@ def measure(command: list[str]) -> Cost:
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, command)
     return Cost(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 2**20)
+
+
+def rate(few: list[Cost], many: list[Cost], pairs: int) -> tuple[float, float]:
+    """Pictures a (wall second, CPU second), from the medians of both sizes.
+
+    Args:
+      pairs: Pictures that the larger size has more.
+    """
+    wall, cpu = (
+        statistics.median(getattr(one, what) for one in many)
+        - statistics.median(getattr(one, what) for one in few)
+        for what in ("wall", "cpu")
+    )
+    return pairs / wall, pairs / cpu

@@ -18,6 +18,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "style-transfer": ("pipelines.style_transfer", "styles x contents -> transfers (stage 2)"),
     "derive": ("pipelines.derive", "all examples that the inputs allow (stage 2)"),
     "train": ("model.train", "shards -> a trained network, stage 1 or 2"),
+    "instruct": ("pipelines.instruct", "examples + templates -> instruction datasets (stage 2)"),
     "finish": ("pipelines.finish", "write the manifest of a job that nothing waited for"),
     "report": ("instruct_imagen_data.tools.report", "jobs' directories -> one HTML page"),
     "explain": ("instruct_imagen_data.tools.explain", "what became of one picture, and why"),

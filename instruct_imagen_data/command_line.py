@@ -22,6 +22,20 @@ def flag(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
+def chosen(name: str, given: str, known: Iterable[str]) -> list[str]:
+    """Those of the known names that a flag's text names, with commas between; all if it is empty.
+
+    Raises:
+      UsageError: it names another.
+    """
+    all_of_them = list(known)
+    names = [one.strip() for one in given.split(",") if one.strip()]
+    for one in names:
+        if one not in all_of_them:
+            raise UsageError(f"{flag(name)} {one}: known are {', '.join(all_of_them)}")
+    return [one for one in all_of_them if not names or one in names]
+
+
 def _help(options: type) -> tuple[str, dict[str, str]]:
     """(description, field -> help) from docstrings with an `Attributes:` section.
 

@@ -10,6 +10,7 @@ map"; `{mark#1}` the marker alone; `{caption}`, `{style}` and other names the ro
 """
 
 import dataclasses
+import functools
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -19,6 +20,7 @@ _BRACKETS = re.compile(r"(\[+)ref#")
 _MARKER = re.compile(r"([1-9][0-9]{0,3})\]")
 _SLOT = re.compile(r"\{((?:ref|mark)#[1-9][0-9]{0,3}|[a-z][a-z_]*)\}")
 _TRAILING = re.compile(r"\[+\Z")
+_TEMPLATES_KEPT = 4096  # parsed, for the next row: a hundred of each of eleven datasets
 
 
 class InstructionError(UsageError):
@@ -96,8 +98,10 @@ def compose(segments: Iterable[Segment]) -> str:
         if isinstance(one, Marker):
             pieces.append(f"[ref#{one.number}]")
             continue
-        text = _BRACKETS.sub(lambda found: found[1] * 2 + "ref#", one)
-        if isinstance(following, Marker):
+        text = one
+        if "[ref#" in text:
+            text = _BRACKETS.sub(lambda found: found[1] * 2 + "ref#", text)
+        if text.endswith("[") and isinstance(following, Marker):
             text = _TRAILING.sub(lambda found: found[0] * 2, text)
         pieces.append(text)
     return "".join(pieces)
@@ -115,6 +119,7 @@ def renumber(text: str, numbers: Mapping[int, int]) -> str:
     )
 
 
+@functools.lru_cache(_TEMPLATES_KEPT)
 def pieces(template: str) -> tuple[str | Hole, ...]:
     """A template as literal texts and holes.
 
@@ -147,6 +152,7 @@ def cited(template: str) -> tuple[int, ...]:
     return tuple(sorted({int(number) for _, sign, number in numbers if sign}))
 
 
+@functools.lru_cache(_TEMPLATES_KEPT)
 def wanted(template: str) -> frozenset[str]:
     """Keys that `render` needs of a row: caption, style, ref#1 ..."""
     return frozenset(name.replace("mark#", "ref#") for name in names(template))
@@ -199,21 +205,23 @@ def validate(
       InstructionError: a marker that is cited and not there, or there and not cited; numbers that
         do not run from 1 without gaps; a slot that was left.
     """
-    in_payload = set(markers(instruction.payload))
+    payload = parse(instruction.payload)
+    in_payload = {one.number for one in payload if isinstance(one, Marker)}
     in_context = []
     for text in instruction.context:
-        segments = parse(text)
-        if not segments or not isinstance(segments[0], Marker) or len(markers(text)) != 1:
+        first, *others = parse(text) or ("",)
+        if not isinstance(first, Marker) or any(isinstance(one, Marker) for one in others):
             raise InstructionError(f"context {text!r} does not begin with its one marker")
-        in_context.append(segments[0].number)
+        in_context.append(first.number)
     for what, found in (("its payload", in_payload), ("its pictures", set(references))):
         if found != set(in_context):
             odd = ", ".join(f"[ref#{number}]" for number in sorted(found ^ set(in_context)))
             raise InstructionError(f"{what} and its context differ in {odd}")
     if in_context != list(range(1, len(in_context) + 1)):
         raise InstructionError(f"markers {in_context} do not run from 1 without gaps")
-    literal = "".join(one for one in parse(instruction.payload) if isinstance(one, str))
-    given = " ".join(values)
-    for slot in _SLOT.finditer(literal):
-        if slot[0] not in given:
-            raise InstructionError(f"slot {slot[0]} was left in {instruction.payload!r}")
+    literal = "".join(one for one in payload if isinstance(one, str))
+    left = [slot[0] for slot in _SLOT.finditer(literal)] if "{" in literal else []
+    given = " ".join(values) if left else ""
+    for slot in left:
+        if slot not in given:
+            raise InstructionError(f"slot {slot} was left in {instruction.payload!r}")

@@ -65,8 +65,12 @@ class Templates:
 
     def draw(self, key: str, split: str, given: Iterable[str]) -> Template | None:
         """The template of a row, by hash of its key; None where none is usable."""
-        found = self.usable(split, given)
-        return found[keys.draw64(key, "template") % len(found)] if found else None
+        return pick(self.usable(split, given), key)
+
+
+def pick(usable: Sequence[Template], key: str, salt: str = "template") -> Template | None:
+    """One of some templates, by hash of (key, salt); None where there is none."""
+    return usable[keys.draw64(key, salt) % len(usable)] if usable else None
 
 
 def _usable(

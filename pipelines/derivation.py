@@ -13,6 +13,7 @@ from instruct_imagen_data.errors import UsageError
 from instruct_imagen_data.stages.captions import ROLE
 from instruct_imagen_data.stages.derived import Setup, Terms, WriteDerived, licences_of
 from instruct_imagen_data.stages.finish import FinishDatasets
+from instruct_imagen_data.stages.instruct import STAGE as INSTRUCT
 from pipelines import job
 
 Roles = Mapping[str, tuple[str, ...]]  # dataset -> roles of the networks it is made with
@@ -133,11 +134,7 @@ def chosen(only: str, roles: Roles) -> Roles:
     Raises:
       UsageError: a name that is none of them.
     """
-    names = [name.strip() for name in only.split(",") if name.strip()]
-    for name in names:
-        if name not in roles:
-            raise UsageError(f"--only {name}: known are {', '.join(roles)}")
-    return {name: needed for name, needed in roles.items() if not names or name in names}
+    return {name: roles[name] for name in command_line.chosen("only", only, roles)}
 
 
 def hindrance(models: model_set.ModelSet, roles: Sequence[str], allowed: str) -> str:
@@ -181,6 +178,13 @@ def resolve(
             raise UsageError(f"{command_line.flag(name)} {getattr(options, name)}: at least 1")
     if shards.read_job(options.output):
         raise UsageError(f"{options.output} holds a job of its own: choose another --output")
+    for dataset in roles:
+        former = shards.read_job(storage.join(options.output, dataset))
+        if former is not None and former["job"] == INSTRUCT:  # not even by --overwrite
+            raise UsageError(
+                f"{options.output}/{dataset} holds instructions, made of derived examples: "
+                "choose another --output"
+            )
     check_device(options.device)
     name = options.models or default_models
     models = model_set.load_set(name)

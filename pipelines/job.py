@@ -23,6 +23,8 @@ Options = TypeVar("Options", bound=Any)
 _SHOWN_ONLY = (
     "input", "output", "corpus", "neighbourhoods", "only", "overwrite", "max_reject_rate", "plan",
     "art", "subjects", "sketches", "celeba", "celeba_hq",  # what lies in them is compared
+    "examples", "templates",  # so it is here
+    "total_examples", "max_replay",  # of the mixture, which each run writes anew
 )  # fmt: skip
 
 
@@ -42,6 +44,7 @@ class Phase:
       dataset: The dataset of the last folder whose parts show how far the phase is.
       parts: How many of them there will be, as far as can be told.
       rows: How many rows they will hold, as far as can be told.
+      apart: Whether the folders hold different parts, all of which count.
     """
 
     name: str
@@ -50,6 +53,7 @@ class Phase:
     dataset: str = shards.REJECTS
     parts: int = 0
     rows: int = 0
+    apart: bool = False
 
     @property
     def finished(self) -> bool:
@@ -69,6 +73,7 @@ class Plan:
       size: About how many bytes will be written; 0 if that cannot be told.
       outputs: Directory to what it depends on beside `settings`, for each that the job fills; if
         none is named, it is the one of `--output`.
+      inputs_of: Directory to its own inputs, where they are not those of the job.
     """
 
     settings: Mapping[str, Any]
@@ -78,6 +83,7 @@ class Plan:
     grows: bool = False
     size: int = 0
     outputs: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
+    inputs_of: Mapping[str, Mapping[str, int]] = dataclasses.field(default_factory=dict)
 
 
 def settings_of(options: Any, **resolved: Any) -> dict[str, Any]:
@@ -90,13 +96,15 @@ def settings_of(options: Any, **resolved: Any) -> dict[str, Any]:
 def _job_file(verb: str, plan: Plan, output: str = "") -> dict[str, Any]:
     """The content of an output's `_JOB.json`, as it will be read again."""
     settings = {**plan.settings, **plan.outputs.get(output, {})}
-    tables = {"settings": settings, "inputs": plan.inputs, "paths": plan.paths}
+    inputs = plan.inputs_of.get(output, plan.inputs)
+    tables = {"settings": settings, "inputs": inputs, "paths": plan.paths}
     content: dict[str, Any] = json.loads(json.dumps({"job": verb, **tables}))
     return content
 
 
 def _show_plan(verb: str, options: Any, plan: Plan, flags: Sequence[str]) -> None:
-    print(f"{verb}: {len(plan.inputs)} inputs, {sum(plan.inputs.values()):,} bytes")
+    size = f", {plan.size:,} bytes" if plan.size else ""
+    print(f"{verb}: {len(plan.inputs)} inputs{size}")
     for name, value in (dataclasses.asdict(options) | dict(plan.settings)).items():
         print(f"  {name} = {value!r}")
     for phase in plan.phases:
@@ -112,8 +120,9 @@ def _show_plan(verb: str, options: Any, plan: Plan, flags: Sequence[str]) -> Non
 def _run(phase: Phase, flags: Sequence[str]) -> None:
     pipeline = beam.Pipeline(options=runners.pipeline_options(flags))
     phase.build(pipeline)
-    folder = storage.join(phase.folders[-1], phase.dataset)
-    with Progress(phase.name, folder, phase.parts, phase.rows):
+    watched = phase.folders if phase.apart else phase.folders[-1:]
+    folders = [storage.join(folder, phase.dataset) for folder in watched]
+    with Progress(phase.name, folders, phase.parts, phase.rows):
         runners.run(pipeline)
     if not phase.finished:
         raise UsageError(f"phase {phase.name} ended without {shards.MANIFEST}: run it again")

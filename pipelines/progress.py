@@ -1,6 +1,7 @@
 """A progress bar for a blocking run: it counts the parts that are there, on every runner alike."""
 
 import threading
+from collections.abc import Sequence
 from types import TracebackType
 
 from tqdm import tqdm
@@ -16,17 +17,17 @@ class Progress:
 
     Args:
       name: Of the phase.
-      folder: Where its parts appear.
+      folders: Where its parts appear.
       total: Parts to come, as estimated; 0 if unknown.
       rows: Rows in all of them, as estimated; 0 if unknown.
     """
 
-    def __init__(self, name: str, folder: str, total: int, rows: int = 0) -> None:
-        self._folder = folder
+    def __init__(self, name: str, folders: Sequence[str], total: int, rows: int = 0) -> None:
+        self._folders = folders
         self._rows_a_part = rows / total if total else 0.0
         self._shown = 0
         self._stop = threading.Event()
-        remote = storage.scheme(folder) not in ("", "file")
+        remote = storage.scheme(folders[0]) not in ("", "file")
         self._interval = _REMOTE_INTERVAL_SECONDS if remote else _INTERVAL_SECONDS
         done = self._count()
         self._bar = tqdm(desc=name, unit="part", total=max(total, done) or None, initial=done)
@@ -34,7 +35,7 @@ class Progress:
 
     def _count(self) -> int:
         try:
-            files = storage.list_files(self._folder)
+            files = [file for folder in self._folders for file in storage.list_files(folder)]
         except OSError:  # a bucket that does not answer: the run itself will say so, if it lasts
             return self._shown
         self._shown = sum(not file.name.endswith(".tmp") for file in files)

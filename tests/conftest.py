@@ -30,7 +30,7 @@ ROOT = Path(__file__).resolve().parent.parent
 BAR = re.compile(r"^\w+: .*\d+(part|/[\d?]+) \[.*part")  # a progress bar's line
 JOBS = (  # verbs that take Beam's flags
     "corpus", "neighbours", "natural", "art", "control", "sketch", "subject", "face", "styled",
-    "style-transfer", "derive",
+    "style-transfer", "derive", "instruct",
 )  # fmt: skip
 GO_TOOLS = {
     "prism": "github.com/apache/beam/sdks/v2/go/cmd/prism@v2.77.0",

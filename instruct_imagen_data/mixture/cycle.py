@@ -30,7 +30,7 @@ class Cycle:
 
     def dataset_at(self, draw: int) -> str:
         """The dataset of a draw, counted from 0."""
-        return self.datasets[self.order[draw % len(self.order)]]
+        return self.datasets[int(self.order[draw % len(self.order)])]
 
     def count(self, dataset: str, draws: int) -> int:
         """How many of the first so many draws are of a dataset; a look-up, however many."""

@@ -34,18 +34,25 @@ def manifest_of(job: str, commits: Sequence[shards.Commit]) -> dict[str, Any]:
 def _totals(commits: Sequence[shards.Commit]) -> dict[str, Any]:
     rows: Counter[str] = Counter()
     reasons: Counter[str] = Counter()
+    splits: Counter[str] = Counter()
     for commit in commits:
         rows.update(commit.rows)
         reasons.update(commit.reasons)
+        splits.update(commit.splits or {})
+    told = any(commit.splits is not None for commit in commits)
     return {
         "rows_in": sum(commit.rows_in for commit in commits),
         "rows": dict(sorted(rows.items())),
+        **({"splits": dict(sorted(splits.items()))} if told else {}),
         "reasons": dict(sorted(reasons.items())),
-        "parts": [
-            {"part": commit.part, "rows": commit.rows, "sha256": commit.sha256}
-            for commit in commits
-        ],
+        "parts": [_part(commit) for commit in commits],
     }
+
+
+def _part(commit: shards.Commit) -> dict[str, Any]:
+    """The line of a part."""
+    splits = {} if commit.splits is None else {"splits": commit.splits}
+    return {"part": commit.part, "rows": commit.rows, **splits, "sha256": commit.sha256}
 
 
 def check_complete(folder: str, commits: Sequence[shards.Commit]) -> None:

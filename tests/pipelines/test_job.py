@@ -278,7 +278,7 @@ def test_step_names() -> None:
 
 def test_progress_counts_parts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "part-1").touch()
-    with Progress("corpus", str(tmp_path), 4, 100):
+    with Progress("corpus", [str(tmp_path)], 4, 100):
         (tmp_path / "part-2").touch()
         (tmp_path / "part-3.tmp").touch()
     assert "2/2 [" in capsys.readouterr().err
@@ -291,7 +291,7 @@ def test_progress_survives_a_storage_that_does_not_answer(
         raise OSError("no answer")
 
     monkeypatch.setattr(storage, "list_files", fail)
-    with Progress("corpus", str(tmp_path), 4):
+    with Progress("corpus", [str(tmp_path)], 4):
         pass
 
 
