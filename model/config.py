@@ -135,9 +135,11 @@ class TrainConfig:
 
 
 # What a run that goes on may change: how long and how it is computed, and what is written.
-FREE = ("run_dir", "train.total_examples", "output.", "compute.micro_batch",
-        "compute.checkpointing", "compute.compile", "compute.sharded", "data.batch_size",
-        "data.workers", "data.cache_mb", "data.max_bad_rows")  # fmt: skip
+FREE = (
+    "run_dir", "train.total_examples", "output.", "compute.micro_batch", "compute.checkpointing",
+    "compute.compile", "compute.sharded", "data.workers", "data.cache_mb", "data.max_bad_rows",
+    "data.seed",  # that of `train`, which is not free
+)  # fmt: skip
 
 
 def refuse_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
