@@ -19,6 +19,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "derive": ("pipelines.derive", "all examples that the inputs allow (stage 2)"),
     "train": ("model.train", "shards -> a trained network, stage 1 or 2"),
     "instruct": ("pipelines.instruct", "examples + templates -> instruction datasets (stage 2)"),
+    "generate": ("model.generate", "a trained network and an instruction -> a picture"),
     "finish": ("pipelines.finish", "write the manifest of a job that nothing waited for"),
     "report": ("instruct_imagen_data.tools.report", "jobs' directories -> one HTML page"),
     "explain": ("instruct_imagen_data.tools.explain", "what became of one picture, and why"),

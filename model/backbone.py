@@ -22,6 +22,7 @@ from instruct_imagen_data.errors import UsageError
 from model import text as texts
 from model.context import Position
 from model.diffusion import PREDICTIONS, Frozen
+from model.sampling import Sampling, check
 from model.space import Latents, Pixels
 from model.text import TextConfig
 from model.unet import CONFIG, InstructUNet, UNetConfig
@@ -29,6 +30,9 @@ from model.unet import CONFIG, InstructUNet, UNetConfig
 PRESETS = ("tiny", "small", "paper")
 IF_LENGTH = 77  # tokens that DeepFloyd IF was trained on; its tokenizer names another number
 FILE = "backbone.json"  # in a folder of ours, beside the network
+# As diffusers' own pipelines draw by default: DeepFloyd IF stage I, Stable Diffusion.
+OF_PIXELS = Sampling("ddpm", 100, "joint", 7.0, threshold="dynamic")
+OF_LATENTS = Sampling("ddim", 50, "joint", 7.5, threshold="none")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -41,6 +45,7 @@ class Backbone:
       text: The text encoder.
       weights: Folder of the weights to begin from; "" begins at random.
       vae: Folder of the VAE; "" denoises pixels.
+      sampling: How its pictures are drawn, where nothing else is asked for.
     """
 
     unet: UNetConfig
@@ -48,6 +53,7 @@ class Backbone:
     text: TextConfig
     weights: str = ""
     vae: str = ""
+    sampling: Sampling = dataclasses.field(default_factory=Sampling)
 
     @property
     def prediction_type(self) -> str:
@@ -82,20 +88,24 @@ def preset(name: str, text_path: str = "") -> Backbone:
 
 
 def from_tables(tables: Mapping[str, Any], text_path: str = "") -> Backbone:
-    """The backbone of a preset's tables `unet`, `context`, `text` and `schedule`.
+    """The backbone of a preset's tables `unet`, `context`, `text`, `schedule` and, where it does
+    not draw as the paper does, `sampling`.
 
     Raises:
-      UsageError: a table or a name that is missing or not known.
+      UsageError: a table or a name that is missing or not known; ways of drawing that do not fit.
     """
     try:
         text = TextConfig(**tables["text"])
         unet = UNetConfig(tables["unet"], **tables["context"])
         schedule = tables["schedule"]
+        sampling = Sampling(**tables.get("sampling", {}))
     except (KeyError, TypeError) as error:
-        raise UsageError(f"a preset's tables unet, context, text, schedule: {error}") from error
+        told = "unet, context, text, schedule, sampling"
+        raise UsageError(f"a preset's tables {told}: {error}") from error
+    check(sampling, int(schedule.get("num_train_timesteps", 1000)))
     if text_path:
         text = dataclasses.replace(text, path=text_path)
-    return Backbone(unet, schedule, text)
+    return Backbone(unet, schedule, text, sampling=sampling)
 
 
 def from_folder(
@@ -150,9 +160,10 @@ def _pipeline(folder: str, at: Literal["bottleneck", "level"], position: Positio
         )
     schedule = _schedule(place)
     if not (place / "vae" / "config.json").is_file():
-        return Backbone(unet, schedule, text, folder)
+        return Backbone(unet, schedule, text, folder, sampling=OF_PIXELS)
     # Latents have no bounds to clip to.
-    return Backbone(unet, {**schedule, "clip_sample": False}, text, folder, str(place / "vae"))
+    schedule = {**schedule, "clip_sample": False}
+    return Backbone(unet, schedule, text, folder, str(place / "vae"), OF_LATENTS)
 
 
 def _check_layout(place: Path) -> None:
@@ -256,4 +267,5 @@ def load(folder: str) -> Backbone:
     found = json.loads(storage.read_bytes(storage.join(folder, FILE)))
     text = TextConfig(**found["text"])
     unet = UNetConfig(**found["unet"])
-    return Backbone(unet, found["schedule"], text, folder, found["vae"])
+    sampling = Sampling(**found.get("sampling", {}))
+    return Backbone(unet, found["schedule"], text, folder, found["vae"], sampling)

@@ -1,8 +1,8 @@
 """What a run is: one frozen TrainConfig, of a TOML file and what the command line changes in it.
 
-A file has the tables of a network (`unet`, `context`, `text`, `schedule`: see `model.backbone`) and
-of its training (`train`, `optimizer`, `data`, `compute`, `output`: the fields of the dataclasses
-here). What differs between the stages stands in `train.stage1` and `train.stage2`.
+A file has the tables of a network (`unet`, `context`, `text`, `schedule`, `sampling`: see
+`model.backbone`) and of its training (`train`, `optimizer`, `data`, `compute`, `output`: the fields
+of the dataclasses here). What differs between the stages is in `train.stage1` and `train.stage2`.
 """
 
 import dataclasses
@@ -17,8 +17,7 @@ from model.batches import DataConfig
 
 Part = TypeVar("Part")
 
-NETWORK = ("unet", "context", "text", "schedule")  # read by `model.backbone`
-OTHERS = ("sampling",)  # read by the sampler
+NETWORK = ("unet", "context", "text", "schedule", "sampling")  # read by `model.backbone`
 _STAGES = ("stage1", "stage2")
 
 
@@ -111,7 +110,7 @@ class TrainConfig:
 
     Attributes:
       run_dir: Where checkpoints and metrics go.
-      network: The tables `unet`, `context`, `text` and `schedule`.
+      network: The tables of NETWORK.
       data: Which samples; a `size` of 0 is the network's.
       backbone: Folder of a pipeline whose weights it begins with; "" for none.
       retarget: Whether a backbone may learn to predict something else than it does.
@@ -173,7 +172,7 @@ def tables(name: str, changes: Mapping[str, Any], stage: int) -> dict[str, dict[
     found = {table: dict(values) for table, values in backbone.tables(name).items()}
     parts = ("train", "optimizer", "data", "compute", "output")
     for table in found:
-        known_or_nearest(table, (*NETWORK, *OTHERS, *parts), f"{name}: table")
+        known_or_nearest(table, (*NETWORK, *parts), f"{name}: table")
     train = found.setdefault("train", {})
     stages = {one: train.pop(one, {}) for one in _STAGES}
     train.update(stages[f"stage{stage}"])

@@ -21,6 +21,7 @@ from model.config import (
     known_or_nearest,
     part_of,
 )
+from model.sampling import Sampling
 from model.text import TextConfig
 from model.unet import UNetConfig
 
@@ -135,6 +136,7 @@ def _names() -> dict[str, list[str]]:
         "unet": list(inspect.signature(UNet2DConditionModel.__init__).parameters)[1:],
         "context": [one.name for one in dataclasses.fields(UNetConfig)][1:],
         "text": [one.name for one in dataclasses.fields(TextConfig)],
+        "sampling": [one.name for one in dataclasses.fields(Sampling)],
         "schedule": list(inspect.signature(DDPMScheduler.__init__).parameters)[1:],
     }
 
