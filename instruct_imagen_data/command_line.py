@@ -65,9 +65,9 @@ def parser_of(verb: str, options: type, positional: Iterable[str] = ()) -> Argum
     for field in sorted(dataclasses.fields(options), key=lambda field: shown.index(field.name)):
         needed = field.default is dataclasses.MISSING
         given: dict[str, Any] = {"help": texts[field.name]}
+        many = typing.get_origin(hints[field.name]) is tuple
+        kind = typing.get_args(hints[field.name])[0] if many else hints[field.name]
         if field.name in positional:
-            many = typing.get_origin(hints[field.name]) is tuple
-            kind = typing.get_args(hints[field.name])[0] if many else hints[field.name]
             if many:
                 given |= {"nargs": "+"} if needed else {"nargs": "*", "default": []}
             parser.add_argument(field.name, type=kind, **given)
@@ -80,8 +80,10 @@ def parser_of(verb: str, options: type, positional: Iterable[str] = ()) -> Argum
                 flag(field.name), action="append", type=kind, metavar="VALUE", **default, **given
             )
         else:
-            default = {"required": True} if needed else {"default": field.default}
-            parser.add_argument(flag(field.name), type=hints[field.name], **default, **given)
+            given |= {"required": True} if needed else {"default": field.default}
+            if many:  # several values after one flag
+                given["nargs"] = "+"
+            parser.add_argument(flag(field.name), type=kind, **given)
     return parser
 
 

@@ -19,7 +19,7 @@ from instruct_imagen_data.instructions import InstructionError
 SPLITS = ("train", "validation")
 REVIEWER_KINDS = ("person", "agent")
 PROVENANCE = ("generator", "reviewed_by", "reviewer_kind", "reviewed_on")
-FIELDS = {"id", "text", "split", *PROVENANCE}
+FIELDS = {"id", "text", "split", "draft", *PROVENANCE}  # draft: it was made of, see tools
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ Options = TypeVar("Options", bound=Any)
 _SHOWN_ONLY = (
     "input", "output", "corpus", "neighbourhoods", "only", "overwrite", "max_reject_rate", "plan",
     "art", "subjects", "sketches", "celeba", "celeba_hq",  # what lies in them is compared
-    "examples", "templates",  # so it is here
+    "examples", "templates", "against",  # so it is here
     "total_examples", "max_replay",  # of the mixture, which each run writes anew
 )  # fmt: skip
 

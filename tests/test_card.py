@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import warnings
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -41,9 +42,10 @@ def example(number: int, dataset: str, task: str, references: int, split: str) -
 
 def write_dataset(folder: Path, name: str, rows: list[Example]) -> None:
     sha256 = shards.write_part(str(folder), name, "00000", schema.table_of(Example, rows))
+    splits = dict(Counter(row.split for row in rows))
     manifest = {
         "job": "instruct", "dataset": name, "rows_in": len(rows) + 2,
-        "rows": {name: len(rows), "_rejects": 2}, "reasons": {"no_template": 2},
+        "rows": {name: len(rows), "_rejects": 2}, "splits": splits, "reasons": {"no_template": 2},
         "parts": [{"part": "00000", "rows": {name: len(rows)}, "sha256": {name: sha256}}],
     }  # fmt: skip
     weights = {"set": "0" * 64, "image_text": "ab" * 32}
@@ -55,7 +57,7 @@ def write_dataset(folder: Path, name: str, rows: list[Example]) -> None:
     }  # fmt: skip
     job = {
         "job": "instruct",
-        "settings": {"derived": derived, "template_file": used},
+        "settings": {"derived": derived, "templates": used},
         "inputs": {},
         "paths": {},
     }

@@ -47,3 +47,10 @@ def test_light_verbs_stay_light() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_each_subcommand_of_templates_has_a_main() -> None:
+    from instruct_imagen_data.tools import templates
+
+    for module, _ in templates.SUBCOMMANDS.values():
+        assert callable(importlib.import_module(module).main)

@@ -76,7 +76,7 @@ SHARED_FILES = {
         "runs",
         "phase",
     },
-    "pipelines": {"derivation", "job", "restyled", "outputs", "runners", "progress"},
+    "pipelines": {"against", "derivation", "job", "restyled", "outputs", "runners", "progress"},
 }
 # Jobs whose business is other jobs.
 COMPOSES = {

@@ -130,3 +130,23 @@ def test_only_a_finished_stage_is_taken(tmp_path: Path) -> None:
     assert shards.require_finished(folder, "corpus") == {"job": "corpus", "ü": 1}
     with pytest.raises(UsageError, match="written by 'corpus', not by 'neighbours'"):
         shards.require_finished(folder, "neighbours")
+
+
+def test_small_groups_hold_the_same_rows() -> None:
+    """Parts of which single rows are drawn: nothing to unpack, and a footer without statistics."""
+    rows = [{"key": f"{n:04d}", "image": bytes([n] * 50)} for n in range(40)]
+    fields = pa.schema([("key", pa.string()), ("image", pa.binary())])
+    table = pa.Table.from_pylist(rows, fields)
+    file = pq.ParquetFile(io.BytesIO(shards.serialise(table, {"x": "y"}, 16)))
+    assert file.read().equals(table)
+    assert file.schema_arrow.metadata[b"x"] == b"y"
+    groups = [file.metadata.row_group(n) for n in range(file.num_row_groups)]
+    assert [group.num_rows for group in groups] == [16, 16, 8]
+    for group in groups:
+        for number in range(2):
+            column = group.column(number)
+            assert (column.compression, column.statistics) == ("UNCOMPRESSED", None)
+    usual = pq.ParquetFile(io.BytesIO(shards.serialise(table))).metadata.row_group(0)
+    assert usual.num_rows == 40
+    assert usual.column(0).compression == "ZSTD"
+    assert usual.column(0).statistics.min == "0000"

@@ -58,7 +58,7 @@ class Corpus:
 
 
 def gather(folder: str) -> Corpus:
-    """The facts of a finished corpus; of its rows, only split and licence are read.
+    """The facts of a finished corpus; of its rows, only the licence is read.
 
     Raises:
       UsageError: no finished dataset of instructions is there.
@@ -82,21 +82,17 @@ def _facts(folder: str, dataset: tasks.Dataset, manifest: Mapping[str, Any]) -> 
     if job is None:
         raise UsageError(f"{place} has a {shards.MANIFEST} but no {shards.JOB}: it is damaged")
     sizes = {file.name: file.size for file in storage.list_files(place)}
-    rows: Counter[str] = Counter()
     licences: Counter[str] = Counter()
     parts = []
     for one in manifest["parts"]:
         name = f"part-{one['part']}.parquet"
         parts.append((name, one["sha256"][dataset.name]))
-        table = shards.read_part(
-            folder, dataset.name, one["part"], schema.Example, ["split", "licence"]
-        )
-        rows.update(table["split"].to_pylist())
+        table = shards.read_part(folder, dataset.name, one["part"], schema.Example, ["licence"])
         licences.update(table["licence"].to_pylist())
     derived = job["settings"].get("derived", {})
     return Facts(
         dataset=dataset,
-        rows=dict(sorted(rows.items())),
+        rows=manifest["splits"],
         size=sum(sizes[name] for name, _ in parts),
         parts=[(f"{dataset.name}/{name}", sha256) for name, sha256 in parts],
         licences=dict(sorted(licences.items(), key=lambda one: (-one[1], one[0]))[:_MOST_LICENCES]),
@@ -104,5 +100,5 @@ def _facts(folder: str, dataset: tasks.Dataset, manifest: Mapping[str, Any]) -> 
         made_by=str(derived.get("job", "")),
         made=derived.get("settings", {}),
         networks=derived.get("settings", {}).get("weights", {}),
-        templates=job["settings"].get("template_file", {}),
+        templates=job["settings"].get("templates", {}),
     )

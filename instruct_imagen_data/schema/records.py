@@ -268,3 +268,12 @@ class Example:
     licence: str
     sources: tuple[str, ...]  # key of every parent, the target's first
     split: str  # "train" or "validation": of the parents, and of the template
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """What a picture of an evaluation set is known again by; only inside `instruct`."""
+
+    origin: str  # file name, + "#" + row or member where the file holds several
+    phash: Hash256
+    image_vector: Vector  # of unit length

@@ -178,6 +178,32 @@ def _examples(folder: str) -> list[Examples]:
     return found
 
 
+def open_examples(folder: str) -> list[Examples]:
+    """The datasets of stage 2 that a directory is or holds, in Table 1's order.
+
+    Raises:
+      UsageError: there are none, or one of them is not finished.
+    """
+    if storage.find(folder) is not None:
+        raise UsageError(f"{folder} is a file: name the directory that a job filled")
+    found: dict[str, Examples] = {}
+    for one in _examples(folder):
+        if one.dataset in found:
+            both = f"{found[one.dataset].folder} and {one.folder}"
+            raise UsageError(f"{both} are both the dataset {one.dataset}: give one of them")
+        found[one.dataset] = one
+    there = {one.folder for one in found.values()}
+    for place in storage.list_folders(folder):
+        if place not in there and shards.read_job(place) is not None:
+            raise UsageError(f"{place} is not finished: run the job that fills it to its end")
+    if not found:
+        raise UsageError(
+            f"{folder} holds no finished dataset: name the --output of `instruct-imagen instruct` "
+            "or `instruct-imagen derive`"
+        )
+    return [found[name] for name in tasks.DATASETS if name in found]
+
+
 def _check_match(jobs: Jobs) -> None:
     """Raises UsageError unless the neighbours are of this corpus, as it is now."""
     if jobs.neighbours is None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers import instructed
 
 from instruct_imagen_data import index, shards, storage
 
@@ -182,3 +183,20 @@ def test_wrong_buckets(gateway: None, web: Path, tmp_path: Path, command: Comman
         (line,) = done.lines
         assert words in line
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("to", ["webdataset", "omnigen-jsonl"])
+def test_exported_from_a_bucket_into_a_bucket(
+    gateway: None, command: Command, tmp_path: Path, tree: Tree, to: str
+) -> None:
+    instructed.write_all(tmp_path / "train")
+    source, output = f"{BUCKET}/{to}/train", f"{BUCKET}/{to}/exported"
+    for path in sorted((tmp_path / "train").rglob("*.*")):
+        place = f"{source}/{path.relative_to(tmp_path / 'train')}"
+        storage.write_bytes(place, path.read_bytes())
+    for place, folder in ((source, output), (tmp_path / "train", tmp_path / "here")):
+        assert command("export", "--to", to, place, folder).code == 0
+    assert objects(output) == tree(tmp_path / "here")
+    assert command("export", "--to", to, source, output).code == 0  # all is there
+    assert objects(output) == tree(tmp_path / "here")
+    assert command("diff", source, tmp_path / "train").code == 0

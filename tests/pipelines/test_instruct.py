@@ -64,7 +64,7 @@ def test_all_that_is_written(run: Command, made: Path, tmp_path: Path, tree: Tre
     files = {f"{place.replace('/', '/part-')}.parquet" for place in parts}
     files |= {f"{place.replace('/', '/_rejects/part-')}.parquet" for place in parts}
     files |= {f"{name}/{file}" for name in SIZES for file in (shards.JOB, shards.MANIFEST)}
-    assert set(tree(out)) == files | {"mixture.toml"}
+    assert set(tree(out)) == files | {"mixture.toml", "README.md", "croissant.json"}
 
 
 def instructed(one: dict[str, Any], given: templates.Templates) -> dict[str, Any]:
@@ -86,9 +86,10 @@ def test_the_job_file_and_the_manifest(run: Command, made: Path, tmp_path: Path)
     assert manifest is not None
     given = templates.read(made / "templates" / "natural.toml")
     assert job["job"] == "instruct"
-    assert job["settings"]["templates"] == given.sha256
+    assert job["settings"]["templates"]["sha256"] == given.sha256
     assert job["settings"]["dataset"] == "natural"
-    assert set(job["settings"]) == {"dataset", "examples", "records", "templates"}
+    assert set(job["settings"]) == {"dataset", "examples", "records", "templates", "derived"}
+    assert job["settings"]["derived"]["job"] == "natural"
     assert job["inputs"] == {"00000-000": 20, "00001-000": 0, "00002-000": 33}
     assert manifest["rows_in"] == 53
     assert manifest["rows"] == {"_rejects": 0, "natural": 53}
@@ -132,7 +133,9 @@ def test_only_some(run: Command, tmp_path: Path, made: Path) -> None:
     assert done.code == 0
     assert f"celeba            left out: not in {made}/examples" in done.out
     assert "natural           left out: not in --only" in done.out
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["mixture.toml", "suti"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "README.md", "croissant.json", "mixture.toml", "suti",
+    ]  # fmt: skip
     assert run().code == 0  # the others come to it, and all are in the mixture
     mixed = tomllib.loads((tmp_path / "out" / "mixture.toml").read_text())["mixture"]
     assert [one["dataset"] for one in mixed] == list(SIZES)

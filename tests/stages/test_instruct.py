@@ -181,12 +181,12 @@ def test_a_part_of_other_rows_is_refused(tmp_path: Path, templates_of: Templates
     rows = [row("natural", number) for number in range(3)]
     derived_rows.write(tmp_path / "in", {"natural": {"p": rows}})
     given = {"natural": templates_of("natural")}
-    folders = str(tmp_path / "in"), str(tmp_path / "out")
+    folders = {"examples": str(tmp_path / "in"), "output": str(tmp_path / "out")}
     with pytest.raises(UsageError, match=r"p\.parquet has 3 rows, its manifest says 4"):
-        instruct.instruct_part(instruct.Todo("natural", "p", 4), *folders, given)
+        instruct.instruct_part(instruct.Todo("natural", "p", 4), **folders, given=given)
     (tmp_path / "in" / "natural" / "part-p.parquet").write_bytes(b"PAR1")
     with pytest.raises(UsageError, match=r"p\.parquet is damaged"):
-        instruct.instruct_part(instruct.Todo("natural", "p", 3), *folders, given)
+        instruct.instruct_part(instruct.Todo("natural", "p", 3), **folders, given=given)
     assert not (tmp_path / "out").exists()
 
 
@@ -195,7 +195,9 @@ def test_row_groups_of_sixteen(tmp_path: Path, templates_of: TemplatesOf) -> Non
     derived_rows.write(tmp_path, {"suti": {"p": rows}})
     out = tmp_path / "out"
     one = instruct.Todo("suti", "p", 50)
-    assert instruct.instruct_part(one, str(tmp_path), str(out), {"suti": templates_of("suti")})
+    assert instruct.instruct_part(
+        one, examples=str(tmp_path), output=str(out), given={"suti": templates_of("suti")}
+    )
     file = pq.ParquetFile(out / "suti" / "part-p.parquet").metadata
     assert [file.row_group(n).num_rows for n in range(4)] == [16, 16, 16, 2]
     commit = shards.read_commit(str(out / "suti"), "p")

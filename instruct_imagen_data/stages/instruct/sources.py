@@ -22,12 +22,16 @@ class Source:
       parts: Part to rows, in order.
       digest: Hash of the parts' hashes.
       size: Bytes of the parts.
+      job: Verb that derived it;
+      settings: and what its rows depend on.
     """
 
     dataset: str
     parts: Mapping[str, int]
     digest: str
     size: int
+    job: str
+    settings: Mapping[str, Any]
 
 
 def open_examples(folder: str, wanted: Iterable[str]) -> dict[str, Source]:
@@ -76,4 +80,5 @@ def _source(place: str, name: str, job: Mapping[str, Any]) -> Source:
     hashes = json.dumps([[one["part"], one["sha256"]] for one in manifest["parts"]])
     parts = {one["part"]: one["rows"][name] for one in manifest["parts"]}
     size = sum(file.size for file in storage.list_files(place))
-    return Source(name, parts, hashlib.sha256(hashes.encode()).hexdigest()[:16], size)
+    digest = hashlib.sha256(hashes.encode()).hexdigest()[:16]
+    return Source(name, parts, digest, size, str(job["job"]), job["settings"])

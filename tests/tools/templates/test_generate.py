@@ -15,7 +15,7 @@ from instruct_imagen_data.annotators.chat import Prices
 from instruct_imagen_data.errors import UsageError
 from instruct_imagen_data.tools.templates import drafts
 from instruct_imagen_data.tools.templates.drafts import Draft
-from instruct_imagen_data.tools.templates.generate import Options, main, prices_of
+from instruct_imagen_data.tools.templates.generate import DEAREST, Options, main, prices_of
 from instruct_imagen_data.tools.templates.generate.personas import PERSONAS
 
 FILE = """
@@ -255,7 +255,6 @@ def test_one_fault_after_another_ends_well(server, command, tmp_path, capsys) ->
         ({"temperature": 2.5}, "--temperature 2.5 is not between 0 and 2"),
         ({"max_cost": -1}, "-1.0 is no price and no limit"),
         ({"price_input": None}, "one price is missing: give both --price-input and --price-out"),
-        ({"price_input": None, "price_output": None}, "--max-cost needs to know the prices: add"),
         ({"base_url": "localhost:80"}, "begins with http:// or https://"),
         ({"modle": "x"}, "unknown flag --modle: did you mean --model?"),
     ],
@@ -293,3 +292,11 @@ def test_without_prices_tokens_are_counted_all_the_same(server, command, capsys)
     assert "1,000 tokens read and 10 written: cost not known" in out
     assert command(count=5) == 0  # and priced later
     assert "0.0021 with runs before" in capsys.readouterr().out
+
+
+def test_a_limit_without_prices_is_kept_at_the_dearest(server, command, capsys) -> None:
+    assert command(count=5, max_cost=5, price_input=None, price_output=None) == 0
+    captured = capsys.readouterr()
+    assert "at the prices of the dearest models: give --price-input" in captured.out + captured.err
+    spent = (1_000 * DEAREST.read + 10 * DEAREST.written) / 1e6
+    assert f"{spent:.4f} US dollars" in captured.out

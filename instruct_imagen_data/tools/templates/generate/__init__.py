@@ -23,6 +23,8 @@ from instruct_imagen_data.tools.templates.generate.run import BARREN, Estimate, 
 
 _TIMEOUT = 120.0  # seconds without a byte; an answer comes in one piece
 
+DEAREST = chat.Prices(15.0, 75.0)  # so that a limit holds where nobody says what a model costs
+
 
 @dataclasses.dataclass(frozen=True)
 class Options:
@@ -36,8 +38,9 @@ class Options:
         model: Name of the model, as the endpoint calls it.
         count: Drafts wanted, with those that this command made before.
         base_url: Address of the endpoint.
-        max_cost: US dollars that all answers of the model for the dataset may cost; needs prices.
-        price_input: US dollars for a million tokens that the model reads.
+        max_cost: US dollars that all answers of the model for the dataset may cost.
+        price_input: US dollars for a million tokens that the model reads; with --max-cost alone,
+            what the dearest models cost: 15 to read, 75 to write.
         price_output: US dollars for a million tokens that the model writes.
         temperature: Of the answers; more is more varied, 0 to 2.
         seed: Another seed has other templates written.
@@ -59,10 +62,10 @@ class Options:
 
 
 def prices_of(options: Options) -> chat.Prices | None:
-    """The prices that are given; None where there are none.
+    """The prices that are given; without any, DEAREST if there is a limit to keep, else None.
 
     Raises:
-      UsageError: one of two, a number that is no price or no limit, or a limit without prices.
+      UsageError: one of two, or a number that is no price or no limit.
     """
     given = (options.price_input, options.price_output)
     flags = "--price-input and --price-output, US dollars a million tokens (0 where it is free)"
@@ -72,9 +75,7 @@ def prices_of(options: Options) -> chat.Prices | None:
     if options.price_input is None or options.price_output is None:
         if given != (None, None):
             raise UsageError(f"one price is missing: give both {flags}")
-        if options.max_cost is not None:
-            raise UsageError(f"--max-cost needs to know the prices: add {flags}")
-        return None
+        return DEAREST if options.max_cost is not None else None
     return chat.Prices(options.price_input, options.price_output)
 
 
@@ -144,6 +145,8 @@ def _announcer(options: Options, answers: Answers) -> Callable[[Estimate], None]
         if options.max_cost is not None:
             spent = answers.cost(answers.spent) or 0.0
             cap = f"; --max-cost {options.max_cost:g} ends it, and {spent:.2f} of it is spent"
+            if options.price_input is None:
+                cap += ", at the prices of the dearest models: give --price-input, --price-output"
         tqdm.write(
             f"{options.dataset}: about {estimate.requests} requests to {options.model},"
             f" {estimate.tokens.read:,} tokens to read and {estimate.tokens.written:,} to write:"

@@ -70,7 +70,7 @@ def _of_file(found: Mapping[str, Any], stem: str) -> Iterator[tuple[str, str]]:
         yield "dataset", f"no dataset {stem}; known are {', '.join(tasks.DATASETS)}"
     elif found.get("task") != tasks.DATASETS[stem].task:
         yield "dataset", f'task is not "{tasks.DATASETS[stem].task}"'
-    unknown = found.keys() - {"task", "provenance", "template"}
+    unknown = found.keys() - {"task", "provenance", "template", "retired"}
     if unknown:
         yield "fields", f"unknown {', '.join(sorted(unknown))}"
     provenance = found.get("provenance", {})
