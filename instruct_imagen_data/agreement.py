@@ -3,9 +3,14 @@
 What a condition's check is, and what the networks are measured with on ground truth.
 """
 
+import functools
+from collections.abc import Callable, Mapping
+
 import cv2
 import numpy as np
 
+EDGE_TOLERANCE = 2.0  # pixels of the target
+DRAWING_TOLERANCE = 4.0  # a drawing's lines follow a form, not its pixels
 _HALF = 128  # of 255: from here on a pixel is line or object
 
 
@@ -92,3 +97,12 @@ def _ranks(values: np.ndarray) -> np.ndarray:
 def _same_shape(one: np.ndarray, other: np.ndarray) -> None:
     if one.shape != other.shape:
         raise ValueError(f"maps of {one.shape} and {other.shape} are not of one picture")
+
+
+# Role of a reference to its check: the name, and how well a map of the picture agrees with it.
+CHECKS: Mapping[str, tuple[str, Callable[[np.ndarray, np.ndarray], float]]] = {
+    "depth": ("depth_agreement", depth_agreement),
+    "mask": ("mask_iou", mask_iou),
+    "edge": ("edge_f1", functools.partial(edge_f1, tolerance=EDGE_TOLERANCE)),
+    "sketch": ("sketch_f1", functools.partial(edge_f1, tolerance=DRAWING_TOLERANCE)),
+}

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
+from torch import Tensor
 from torch.optim import Optimizer
 
 from instruct_imagen_data import storage
@@ -89,7 +90,7 @@ def save(config: TrainConfig, state: TrainState, learner: Learner, ranks: Ranks)
     if ranks.first:
         _remove(folder)  # what a killed run left
     remembered, numbers = optimizers.state(learner.network, learner.optimizer)
-    parts = {
+    parts: dict[str, Mapping[str, Tensor]] = {
         DENOISER: dict(learner.network.named_parameters()),
         f"{EMA}/{WEIGHTS}": learner.ema.weights,
         OPTIMIZER: remembered,
@@ -164,5 +165,5 @@ def _prune(run_dir: str, keep: int) -> None:
 
 def _remove(folder: str) -> None:
     # The manifest first: what a kill leaves of the rest is no checkpoint.
-    storage.delete(storage.join(folder, MANIFEST))
-    storage.delete(folder)
+    for place in (MANIFEST, EMA, ""):  # some object stores delete no folder that holds another
+        storage.delete(storage.join(folder, place) if place else folder)

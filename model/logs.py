@@ -5,7 +5,6 @@ checkpoint, so that the file reads as if it had never stopped.
 """
 
 import contextlib
-import dataclasses
 import json
 import sys
 import time
@@ -17,7 +16,7 @@ from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from instruct_imagen_data import storage
+from instruct_imagen_data import keys, storage, tasks
 from instruct_imagen_data.errors import UsageError
 from model.batches import Batch, Plan
 from model.checkpoint import TrainState
@@ -94,6 +93,9 @@ class Log:
         if gaps:
             told["context_gap"] = {name: one.losses for name, one in gaps.items()}
             told["context_gap_by_time"] = {name: one.by_time for name, one in gaps.items()}
+            told["context_gap_missing"] = [
+                name for name in self._plan.sources if has_references(name) and name not in gaps
+            ]
         if self._sinks:
             self._sinks.write(told)
         self._losses, self._examples = [], state.examples
@@ -111,6 +113,12 @@ class Log:
                 sums[name] += loss
                 counts[name] += 1
         return sums, counts
+
+
+def has_references(dataset: str) -> bool:
+    """Whether examples of a dataset have references, and so a gap."""
+    known = tasks.DATASETS.get(dataset)
+    return known is None or bool(tasks.TASKS[known.task].references)
 
 
 class _Sinks:
@@ -178,7 +186,7 @@ def _flat(tree: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, float
     for name, value in tree.items():
         if isinstance(value, Mapping):
             yield from _flat(value, f"{above}{name}/")
-        else:
+        elif not isinstance(value, list):
             yield f"{above}{name}", value
 
 
@@ -189,7 +197,8 @@ def _wandb(config: TrainConfig) -> Any:
         raise UsageError("output.wandb: pip install wandb, or leave it out") from error
     return wandb.init(
         project=config.output.wandb,
-        id=config.run_dir.rstrip("/").rsplit("/", 1)[-1],
-        config=dataclasses.asdict(config),
+        name=config.run_dir.rstrip("/").rsplit("/", 1)[-1],
+        id=f"{keys.id64(config.run_dir):x}",
+        config=config.options(),
         resume="allow",
     )

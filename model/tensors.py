@@ -43,7 +43,7 @@ def write(place: str, tensors: Mapping[str, Tensor], *, here: bool = True) -> No
         stream.write(_header(names, tensors))
         for name in names:
             flat = _whole(tensors[name]).detach().cpu().contiguous().reshape(-1)
-            stream.write(memoryview(flat.view(torch.uint8).numpy()))
+            stream.write(flat.view(torch.uint8).numpy().data)
 
 
 def _header(names: list[str], tensors: Mapping[str, Tensor]) -> bytes:

@@ -169,7 +169,7 @@ def backward(
     for number, piece in enumerate(batch, 1):
         with syncing(forward, number == len(batch)), autocast(config, ranks):
             rows = diffusion.loss(forward, piece, around, config.train.late_share)
-            (rows.mean() / len(batch)).backward()
+            torch.autograd.backward(rows.mean() / len(batch))
         losses.append(rows.detach())
     return losses
 

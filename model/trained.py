@@ -4,7 +4,9 @@ import dataclasses
 
 import torch
 
+from instruct_imagen_data import shards, storage
 from model import backbone, checkpoint
+from model.batches import DataConfig
 from model.diffusion import Frozen
 from model.sampling import Sampling
 from model.unet import InstructUNet
@@ -20,6 +22,7 @@ class Trained:
       around: What stands around it.
       sampling: How its pictures are drawn, where nothing else is asked for.
       side: Of its pictures, in pixels.
+      max_references: Reference pictures that it was trained with, at most.
     """
 
     folder: str
@@ -27,6 +30,7 @@ class Trained:
     around: Frozen
     sampling: Sampling
     side: int
+    max_references: int
 
 
 def load(place: str) -> Trained:
@@ -42,4 +46,12 @@ def load(place: str) -> Trained:
     unet = backbone.network(found).to(device).eval().requires_grad_(False)
     around = backbone.frozen(found, device)
     side = int(found.unet.backbone_config["sample_size"]) * around.space.factor
-    return Trained(folder, unet, around, found.sampling, side)
+    return Trained(folder, unet, around, found.sampling, side, _references(folder))
+
+
+def _references(folder: str) -> int:
+    """How many a sample of the run had; where the folder is of no run, the loader's own number."""
+    run = storage.parent(folder)
+    told = shards.read_json(run, checkpoint.STATE) or {}
+    usual = DataConfig("").max_references
+    return int(told.get("options", {}).get("data.max_references", usual))

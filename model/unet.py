@@ -152,7 +152,7 @@ class InstructUNet(nn.Module):
         """Time and text as all layers are told them."""
         unet, states = self.backbone, text.states.to(sample.dtype)
         time = unet.time_embedding(unet.get_time_embed(sample, timestep))
-        if self.config.text_mask and unet.config.class_embed_type == "projection":
+        if unet.config.class_embed_type == "projection":
             # The mean over tokens alone: diffusers' own pooling would count padding as text.
             weight = text.mask[..., None].to(states.dtype)
             mean = (states * weight).sum(1) / weight.sum(1).clamp(min=1)
@@ -245,6 +245,8 @@ def _check(config: UNetConfig) -> None:
                 f"backbone: {name} = {given[name]!r} asks for conditions that are not here; "
                 "Stable Diffusion 1 and 2 and DeepFloyd IF stage I are known"
             )
+    if given.get("projection_class_embeddings_input_dim") not in (None, config.text_width):
+        raise UsageError("backbone: its class embedding is not of the text's mean, as ours is")
     if config.at not in ("bottleneck", "level") or config.position not in ("sincos2d", "none"):
         raise UsageError(
             f"context: at = {config.at!r}, position = {config.position!r}; "

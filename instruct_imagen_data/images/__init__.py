@@ -13,6 +13,7 @@ from instruct_imagen_data.images.decode import (
     encode_jpeg,
     encode_png,
     read,
+    reread,
     shrink,
     size,
 )
@@ -31,6 +32,7 @@ __all__ = [
     "hamming_rows",
     "perceptual_hash",
     "read",
+    "reread",
     "shrink",
     "size",
 ]

@@ -191,6 +191,35 @@ def read(data: bytes, limits: Limits = DEFAULT) -> Picture:
     )
 
 
+def reread(data: bytes, shorter: int = 1 << 16) -> Image.Image:
+    """A picture that `read` has let through, as RGB: upright and sRGB as it was stored.
+
+    It takes a fifth less time, as its container is not looked through: of other bytes, a rotation
+    or a colour profile goes unnoticed.
+
+    Args:
+      shorter: What is wanted of its shorter side, in pixels. A JPEG that has at least three times
+        as many is decoded at a half, a quarter or an eighth of its size.
+
+    Raises:
+      DecodeError: with one of REASONS.
+    """
+    kind = sniff(data)
+    try:
+        image: Image.Image = _PLUGINS[kind](io.BytesIO(data))
+    except _PILLOW_ERRORS as error:
+        raise _error(error) from error
+    STORED.check(*image.size)
+    wanted = int(shorter * _DRAFT_GAP)
+    try:
+        image.draft(None, (wanted, wanted))
+        image.load()
+    except _PILLOW_ERRORS as error:
+        raise _error(error) from error
+    image = colour.plain(image)
+    return image if image.mode == "RGB" else colour.srgb(image, b"")
+
+
 def shrink(rgb: npt.NDArray[np.uint8], side: int) -> npt.NDArray[np.uint8]:
     """A picture uint8 [h, w, 3] with its shorter side `side`; a smaller one as it is.
 

@@ -11,7 +11,7 @@ map and from the mask, by the same network, as variants (FACTS 31).
 import dataclasses
 import functools
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -42,16 +42,9 @@ ROLES: Mapping[str, tuple[str, ...]] = {  # dataset -> networks; the first makes
 }
 TEXTS = {"depth": "depth map", "mask": "object mask", "edge": "edge image", "contour": "sketch"}
 _OF_LINES = ("edge", "contour")
-EDGE_TOLERANCE = 2.0  # pixels of the target
-CONTOUR_TOLERANCE = 4.0  # a drawing's lines follow a form, not its pixels
 MIN_LINES = 0.001  # share of the pixels that are on a line, below which there are no edges
 _LINE = 128  # of 255: from here on a pixel is on a line
-CHECKS: Mapping[str, tuple[str, Callable[[np.ndarray, np.ndarray], float]]] = {
-    "depth": ("depth_agreement", agreement.depth_agreement),
-    "mask": ("mask_iou", agreement.mask_iou),
-    "edge": ("edge_f1", functools.partial(agreement.edge_f1, tolerance=EDGE_TOLERANCE)),
-    "contour": ("sketch_f1", functools.partial(agreement.edge_f1, tolerance=CONTOUR_TOLERANCE)),
-}
+CHECKS = {**agreement.CHECKS, "contour": agreement.CHECKS["sketch"]}  # by network
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

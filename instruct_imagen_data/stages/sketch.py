@@ -33,7 +33,6 @@ STAGE = "sketch"
 DATASET = "sketch2image"
 ROLES = {DATASET: ("edge",)}
 TEXT = "sketch"
-TOLERANCE = 4.0  # pixels of the target: people draw what they see, not where it is
 _MAX_SKEW = 0.02  # a drawing whose sides have another ratio than the photo's is of another crop
 
 
@@ -102,7 +101,7 @@ def example(
     height, width = photo.target.rgb.shape[:2]
     lines = lines_of(picture.rgb, width, height)
     seen = maps.to_size(edges.pixels, width, height)
-    agreed = agreement.edge_f1(lines, seen, TOLERANCE)
+    name, agree = agreement.CHECKS["sketch"]
     drawn = Encoded(images.encode_png(lines), f"{key[:16]}.sketch.png")
     return Derived(
         key=key,
@@ -114,7 +113,7 @@ def example(
         height=height,
         references=(Reference(1, "sketch", TEXT, drawn, True, ()),),
         slots=(),
-        checks=terms.check([Check("sketch_f1", agreed)]),
+        checks=terms.check([Check(name, agree(lines, seen))]),
         licence=terms.licence([photo.image.licence, image.licence, licence]),
         sources=sources,
         split=photo.opened.split,

@@ -33,7 +33,8 @@ class Draws:
 
     def order(self, rows: Sequence[T], salt: str) -> list[T]:
         """The rows in a drawn order."""
-        return [rows[place] for place in self.generator(salt).permutation(len(rows))]
+        lots = [keys.draw64(self._key, f"{salt}/{place}") for place in range(len(rows))]
+        return [rows[place] for place in sorted(range(len(rows)), key=lots.__getitem__)]
 
     def generator(self, salt: str) -> np.random.Generator:
         """A counter-based generator of its own."""

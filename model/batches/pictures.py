@@ -23,7 +23,7 @@ _RESAMPLING = {
     "sketch": Image.Resampling.BOX,
     "depth": Image.Resampling.BILINEAR,
 }
-_REDUCED = 4  # photos of more than so many times the size are decoded at a lower one
+_REDUCING_GAP = 2.0  # large photos are averaged to twice the size wanted before they are resized
 _SIDED = re.compile(r"\b(left|right)(most|wards?|hand(ed)?|side)?\b", re.IGNORECASE)
 _LETTERED = re.compile(
     r"\b(text|letter(s|ing)?|words?|logos?|signs?|signage|posters?|labels?|typography|calligraphy"
@@ -68,35 +68,29 @@ def shown(data: bytes, size: int, frame: Frame, role: str = "", width: float = 0
     Raises:
       DecodeError: the bytes are no picture.
     """
-    rgb = images.read(data, _limits(data, size, role)).rgb
-    height, wide = rgb.shape[:2]
-    side = min(height, wide)
+    image = images.reread(data) if role in _RESAMPLING else images.reread(data, size)
+    side = min(image.size)
     if width:
-        rgb = _dilated(rgb, round(width * side / size))
-    left, top = (wide - side) * frame.along, (height - side) * frame.along
+        image = _dilated(image, round(width * side / size))
+    left, top = ((one - side) * frame.along for one in image.size)
     if side == size:
         left, top = round(left), round(top)
-        rgb = rgb[top : top + side, left : left + side]
+        image = image.crop((left, top, left + side, top + side))
     else:
         box = (left, top, left + side, top + side)
-        resampling = _RESAMPLING.get(role, Image.Resampling.LANCZOS)
-        rgb = np.asarray(Image.fromarray(rgb).resize((size, size), resampling, box))
-    return np.ascontiguousarray(rgb[:, ::-1] if frame.flipped else rgb)
+        if role in _RESAMPLING:
+            image = image.resize((size, size), _RESAMPLING[role], box)
+        else:
+            bicubic = Image.Resampling.BICUBIC
+            image = image.resize((size, size), bicubic, box, reducing_gap=_REDUCING_GAP)
+    if frame.flipped:
+        image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    return np.asarray(image)
 
 
-def _limits(data: bytes, size: int, role: str) -> images.Limits:
-    """At which size a picture is decoded: maps as they are, large photos at twice the size."""
-    wide, height = images.size(data)
-    shorter = min(wide, height)
-    if role in _RESAMPLING or shorter <= _REDUCED * size:
-        return images.STORED
-    longest = -(-max(wide, height) * 2 * size // shorter)
-    return dataclasses.replace(images.STORED, max_side=longest)
-
-
-def _dilated(rgb: Pixels, width: int) -> Pixels:
+def _dilated(image: Image.Image, width: int) -> Image.Image:
     """Bright lines on black, each pixel the brightest of a square of width * width around it."""
-    grown = rgb[..., 0]
+    grown = np.asarray(image)[..., 0]
     before = width // 2
     for axis in (0, 1):
         pad = [(0, 0), (0, 0)]
@@ -104,6 +98,6 @@ def _dilated(rgb: Pixels, width: int) -> Pixels:
         padded = np.pad(grown, pad)
         length = grown.shape[axis]
         grown = np.take(padded, range(length), axis)
-        for shift in range(1, max(1, width)):
+        for shift in range(1, width):
             grown = np.maximum(grown, np.take(padded, range(shift, shift + length), axis))
-    return np.repeat(grown[..., None], 3, axis=2)
+    return Image.fromarray(np.repeat(grown[..., None], 3, axis=2))

@@ -45,14 +45,14 @@ class DataConfig:
     size: int = 128
     batch_size: int = 16
     lanes: int = 32
-    window: int = 64
+    window: int = 128
     workers: int = 0
     max_references: int = 3
     drop_both: float = 0.1
     drop_context: float = 0.1
     max_bad_rows: int = 10
     templates: str = ""
-    cache_mb: int = 512
+    cache_mb: int = 1024
     noise_shape: tuple[int, ...] = ()
 
 
@@ -94,7 +94,7 @@ class Sample:
       row: ... and the row in it.
       instruction: Stored text (instructions.parse); in stage 1 the target's caption.
       target: The picture to make.
-      references: Pictures of the context.
+      references: Pictures of the context; none where it is dropped.
       texts: Stored text of each: "[ref#1] depth map"; in stage 1 the neighbour's caption.
       roles: Of each, in tasks.ROLES; in stage 1 "neighbour".
       slots: Place of each in the row's context, from 0.
@@ -123,7 +123,8 @@ class Batch:
       indices: int64 [B].
       keys, datasets, instructions: Of each sample; instructions are stored text.
       target: float32 [B, 3, S, S], -1 to 1.
-      context_images: float32 [N, 3, S, S], -1 to 1: the references that are there.
+      context_images: float32 [N, 3, S, S], -1 to 1: the references that are there; of a dropped
+        context none.
       context_index: int64 [N, 2]: (row, slot) of each.
       context_texts, context_roles: Of each.
       context_mask: bool [B, M]: slots that are filled. M is at least 1.

@@ -6,6 +6,7 @@ from instruct_imagen_data.errors import UsageError
 from instruct_imagen_data.images import DecodeError
 from model.batches import stage1, stage2
 from model.batches.draws import Draws
+from model.batches.dropout import kept
 from model.batches.plan import Plan, Source
 from model.batches.records import BadRow, Content, Sample, Unusable
 from model.batches.shards import Reader
@@ -31,7 +32,8 @@ class Samples:
         lanes, bad = self._plan.lanes, list[BadRow]()
         dataset = lanes.dataset_at(index)
         source = self._plan.sources[dataset]
-        place = (index % lanes.lanes, lanes.in_lane(index), lanes.count(dataset, index))
+        before = lanes.count(dataset, index) if source.order.small else 0
+        place = (index % lanes.lanes, lanes.in_lane(index), before)
         for number in source.order.candidates(*place):
             part, row = source.rows.place(number)
             found = self._reader.row(source.rows, part, row)
@@ -49,9 +51,10 @@ class Samples:
     def _content(self, source: Source, row: dict[str, object], index: int) -> Content:
         config = self._plan.config
         draws = Draws(config.seed, index)
+        _, context = kept(config, draws, source.order.name)
         if source.wordings is None:
-            return stage1.content(row, draws, config)
-        return stage2.content(row, draws, config, source.wordings)
+            return stage1.content(row, draws, config, context)
+        return stage2.content(row, draws, config, source.wordings, context)
 
 
 def _sample(

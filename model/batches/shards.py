@@ -94,13 +94,14 @@ class Reader:
 
     One group more than fits is held while it is in use. What rows a lane draws lie together, so a
     group is usually read once a lane; where too many lanes share too small a cache, it is read
-    again, and nothing else changes.
+    again, and nothing else changes. To hold all that is in use takes a window and a group of rows
+    for each dataset and each lane that is read here.
     """
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._held = 0  # bytes
-        self._groups: OrderedDict[tuple[str, int], pa.Table] = OrderedDict()
+        self._groups: OrderedDict[tuple[str, int], pa.RecordBatch] = OrderedDict()
         self.reads = 0  # row groups read so far
 
     def row(self, rows: Rows, part: int, row: int) -> dict[str, Any]:
@@ -112,20 +113,23 @@ class Reader:
         ends = rows.group_ends[part]
         group = int(np.searchsorted(ends, row, side="right"))
         first = ends[group - 1] if group else 0
-        table = self._group(rows.path(part), group, rows.columns)
-        found: dict[str, Any] = table.slice(row - first, 1).to_pylist()[0]
+        held = self._group(rows.path(part), group, rows.columns)
+        found: dict[str, Any] = held.slice(row - first, 1).to_pylist()[0]
         return found
 
-    def _group(self, path: str, group: int, columns: Sequence[str]) -> pa.Table:
-        table = self._groups.get((path, group))
-        if table is not None:
+    def _group(self, path: str, group: int, columns: Sequence[str]) -> pa.RecordBatch:
+        held = self._groups.get((path, group))
+        if held is not None:
             self._groups.move_to_end((path, group))
-            return table
+            return held
         with shards.open_part(path) as file:
             table = file.read_row_group(group, [*columns], use_threads=False)
+        (held,) = (
+            table.combine_chunks().to_batches()
+        )  # a row of one is taken faster than of a table
         self.reads += 1
-        self._groups[path, group] = table
-        self._held += table.nbytes
+        self._groups[path, group] = held
+        self._held += held.nbytes
         while self._held > self._limit and len(self._groups) > 1:
             self._held -= self._groups.popitem(last=False)[1].nbytes
         return table

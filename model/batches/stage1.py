@@ -16,11 +16,12 @@ ROLE = "neighbour"
 COLUMNS = ("id", "members")
 
 
-def content(row: Mapping[str, Any], draws: Draws, config: DataConfig) -> Content:
+def content(row: Mapping[str, Any], draws: Draws, config: DataConfig, context: bool) -> Content:
     """A sample of a neighbourhood: which of the five is the target, and which beside it, is drawn.
 
     Args:
       row: Of schema.Neighbourhood: COLUMNS.
+      context: False where it is dropped: no neighbour is decoded.
 
     Raises:
       Unusable: fewer than two members.
@@ -31,6 +32,8 @@ def content(row: Mapping[str, Any], draws: Draws, config: DataConfig) -> Content
     target, *others = draws.order(row["members"], "members")[: 1 + config.max_references]
     texts = tuple(instructions.compose([one["caption"]]) for one in (target, *others))
     may_flip = pictures.may_flip(texts[0], texts[1:], [target["caption"]])
+    if not context:
+        others = []
     shown = []
     for slot, member in enumerate((target, *others)):
         flipped = may_flip and draws.unit(f"flip/{slot}") < 0.5
@@ -41,6 +44,6 @@ def content(row: Mapping[str, Any], draws: Draws, config: DataConfig) -> Content
         instruction=texts[0],
         target=shown[0],
         references=tuple(shown[1:]),
-        texts=texts[1:],
+        texts=texts[1 : 1 + len(others)],
         roles=(ROLE,) * len(others),
     )

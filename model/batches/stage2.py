@@ -42,11 +42,14 @@ class Wordings:
         return self._usable[names]
 
 
-def content(row: Row, draws: Draws, config: DataConfig, wordings: Wordings) -> Content:
+def content(
+    row: Row, draws: Draws, config: DataConfig, wordings: Wordings, context: bool
+) -> Content:
     """A sample of an example.
 
     Args:
       row: Of schema.Example: COLUMNS.
+      context: False where it is dropped: no reference is decoded.
 
     Raises:
       Unusable: no template fits what the row holds.
@@ -56,8 +59,9 @@ def content(row: Row, draws: Draws, config: DataConfig, wordings: Wordings) -> C
     payload = instructions.renumber(_payload(row, draws, wordings), numbers)
     references = _subset(row["references"], numbers, draws, config.max_references)
     texts = [instructions.beside(numbers[one["marker"]], one["text"]) for one in references]
-    captions = (row["caption"],)
-    flips = pictures.may_flip(payload, texts, captions)
+    flips = pictures.may_flip(payload, texts, [row["caption"]])
+    if not context:
+        references = []
     frame = Frame(draws.unit("crop"), flips and draws.unit("flip") < 0.5)
     return Content(
         key=row["key"],
@@ -67,7 +71,7 @@ def content(row: Row, draws: Draws, config: DataConfig, wordings: Wordings) -> C
             _shown(one, slot, draws, config.size, frame, flips)
             for slot, one in enumerate(references)
         ),
-        texts=tuple(texts),
+        texts=tuple(texts[: len(references)]),
         roles=tuple(one["role"] for one in references),
     )
 

@@ -13,6 +13,7 @@ import torch
 from helpers.loader_sets import write_stage1, write_stage2
 from helpers.training import Seen, run_of, weights
 
+from instruct_imagen_data import schema
 from instruct_imagen_data.errors import UsageError
 from model import backbone, batches, checkpoint, train
 from model.backbone import from_folder
@@ -214,3 +215,16 @@ def test_the_last_line_has_what_was_promised(tmp_path: Path) -> None:
         assert losses.keys() == {"right", "shuffled", "none"}
     assert set(last["context_gap_by_time"]["styled"]) == {"0.1", "0.3", "0.5", "0.7", "0.9"}
     assert sum(last["drawn"].values()) == 8
+    assert last["context_gap_missing"] == []
+
+
+def test_a_dataset_whose_gap_cannot_be_measured_is_named(tmp_path: Path) -> None:
+    def trained(row: schema.Example) -> schema.Example:
+        return dataclasses.replace(row, split="train") if row.dataset == "styled" else row
+
+    data = write_stage2(tmp_path / "data", {"depth_webli": 30, "styled": 30}, trained)
+    given = {"data__templates": str(data / "templates"), "output__gap_every": 8}
+    train.train(run_of(tmp_path, data, "run", 2, total_examples=8, **given))
+    last = json.loads((tmp_path / "run/metrics.jsonl").read_text().splitlines()[-1])
+    assert last["context_gap"].keys() == {"depth_webli"}
+    assert last["context_gap_missing"] == ["styled"]

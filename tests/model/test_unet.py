@@ -230,6 +230,10 @@ def test_a_folder_without_a_network_is_told(tmp_path: Path) -> None:
     [
         ({"backbone": {"addition_embed_type": "text_time"}}, "addition_embed_type = 'text_time'"),
         ({"backbone": {"down_block_types": ["KDownBlock2D"] * 2}}, "KDownBlock2D.*not known"),
+        (
+            {"backbone": {"projection_class_embeddings_input_dim": 7}},
+            "class embedding is not of the text's mean",
+        ),
         ({"at": "everywhere"}, "at is bottleneck or level"),
         ({"position": "rope"}, "position is sincos2d or none"),
         ({"head_width": 7}, "16 channels do not divide by 7"),

@@ -1,9 +1,7 @@
 """The job unchanged on a bucket: input and output on an S3 gateway that the test starts."""
 
 import hashlib
-import os
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -12,13 +10,13 @@ from typing import Any
 
 import pytest
 from helpers import instructed
+from helpers.gateway import s3_gateway
 
 from instruct_imagen_data import index, shards, storage
 
 Command = Callable[..., Any]
 Shell = Callable[..., subprocess.Popen[str]]
 Tree = Callable[[Path], dict[str, str]]
-STARTS_SECONDS = 20.0
 BUCKET = "s3://pairs"
 
 pytestmark = pytest.mark.slow
@@ -29,39 +27,8 @@ def gateway(
     go_tool: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[None]:
     """An S3 gateway over a folder, with the bucket of BUCKET; the environment points to it."""
-    folder = tmp_path_factory.mktemp("gateway")
-    (folder / "pairs").mkdir()
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        address = f"127.0.0.1:{free.getsockname()[1]}"
-    secrets = {"ROOT_ACCESS_KEY": "reader", "ROOT_SECRET_KEY": "not-a-secret"}
-    server = subprocess.Popen(
-        [go_tool("versitygw"), "--port", address, "posix", folder],
-        env={**os.environ, **secrets},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AWS_ENDPOINT_URL", f"http://{address}")
-        patch.setenv("AWS_ACCESS_KEY_ID", secrets["ROOT_ACCESS_KEY"])
-        patch.setenv("AWS_SECRET_ACCESS_KEY", secrets["ROOT_SECRET_KEY"])
-        patch.delenv("AWS_DEFAULT_REGION", raising=False)
-        storage._filesystem.cache_clear()
-        _wait(address, server)
+    with s3_gateway(go_tool("versitygw"), tmp_path_factory.mktemp("gateway"), BUCKET):
         yield
-        storage._filesystem.cache_clear()
-    server.terminate()
-    server.wait()
-
-
-def _wait(address: str, server: subprocess.Popen[bytes]) -> None:
-    host, _, port = address.partition(":")
-    end = time.monotonic() + STARTS_SECONDS
-    while time.monotonic() < end and server.poll() is None:
-        with socket.socket() as probe:
-            if probe.connect_ex((host, int(port))) == 0:
-                return
-        time.sleep(0.05)
-    pytest.skip("the S3 gateway does not start here")
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import torch
 
-from model.batches import collate
+from model.batches import collate, dropout
 from model.batches.draws import Draws
 from model.batches.records import DataConfig, Sample
 
@@ -74,11 +74,11 @@ def test_time_is_uniform_within_its_ends() -> None:
 def test_dropout_by_one_draw() -> None:
     draws = 10_000
     for dataset, alone in (("neighbourhoods", 0.1), ("suti", 0.1), ("style_transfer", 0.0)):
-        kept = [collate.kept(CONFIG, Draws(0, index), dataset) for index in range(draws)]
+        kept = [dropout.kept(CONFIG, Draws(0, index), dataset) for index in range(draws)]
         both = kept.count((False, False)) / draws
         context = kept.count((True, False)) / draws
         assert abs(both - 0.1) < 0.015  # five deviations
         assert abs(context - alone) < 0.015
         assert (False, True) not in kept
     never = dataclasses.replace(CONFIG, drop_both=0.0, drop_context=0.0)
-    assert all(collate.kept(never, Draws(0, index), "suti") == (True, True) for index in range(99))
+    assert all(dropout.kept(never, Draws(0, index), "suti") == (True, True) for index in range(99))

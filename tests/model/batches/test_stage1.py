@@ -4,6 +4,7 @@ import collections
 import dataclasses
 from typing import Any
 
+import numpy as np
 import pytest
 from helpers.loader_sets import neighbourhood
 
@@ -25,7 +26,7 @@ def test_one_is_the_target_and_three_others_are_the_context() -> None:
     targets, contexts = collections.Counter[str](), collections.Counter[str]()
     draws = 500
     for index in range(draws):
-        found = stage1.content(row(), Draws(0, index), CONFIG)
+        found = stage1.content(row(), Draws(0, index), CONFIG, True)
         place = found.key.removeprefix("3.")
         assert found.instruction == f"thing 3, view {place}"
         assert len(found.references) == len(set(found.texts)) == 3
@@ -42,11 +43,11 @@ def test_one_is_the_target_and_three_others_are_the_context() -> None:
 @pytest.mark.parametrize(("most", "wanted"), [(1, 1), (4, 4), (9, 4)])
 def test_max_references(most: int, wanted: int) -> None:
     config = dataclasses.replace(CONFIG, max_references=most)
-    assert len(stage1.content(row(), Draws(0, 0), config).references) == wanted
+    assert len(stage1.content(row(), Draws(0, 0), config, True).references) == wanted
 
 
 def test_captions_cite_nothing() -> None:
-    found = stage1.content(row("[ref#2] of {}"), Draws(0, 0), CONFIG)
+    found = stage1.content(row("[ref#2] of {}"), Draws(0, 0), CONFIG, True)
     assert found.instruction.startswith("[[ref#2] of ")
     assert all(text.startswith("[[ref#2]") for text in found.texts)
 
@@ -55,7 +56,7 @@ def test_nothing_is_mirrored_where_left_and_right_are_told() -> None:
     def mirrored(caption: str) -> float:
         times = 0
         for index in range(60):
-            target = stage1.content(row(caption), Draws(0, index), CONFIG).target
+            target = stage1.content(row(caption), Draws(0, index), CONFIG, True).target
             times += bool(target[8, :, 2].astype(int).argmax() < 8)  # blue grows to the right
         return times / 60
 
@@ -66,4 +67,16 @@ def test_nothing_is_mirrored_where_left_and_right_are_told() -> None:
 def test_a_neighbourhood_of_one_is_unusable() -> None:
     alone = row() | {"members": row()["members"][:1]}
     with pytest.raises(Unusable, match="1 members"):
-        stage1.content(alone, Draws(0, 0), CONFIG)
+        stage1.content(alone, Draws(0, 0), CONFIG, True)
+
+
+def test_a_dropped_context_is_not_decoded_and_changes_nothing_else() -> None:
+    whole = stage1.content(row(), Draws(0, 5), CONFIG, True)
+    broken = row()
+    for member in broken["members"]:
+        if member["key"] != whole.key:
+            member["image"]["bytes"] = b"broken"
+    found = stage1.content(broken, Draws(0, 5), CONFIG, False)
+    assert (found.references, found.texts, found.roles) == ((), (), ())
+    assert (found.key, found.instruction) == (whole.key, whole.instruction)
+    np.testing.assert_array_equal(found.target, whole.target)

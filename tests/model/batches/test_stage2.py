@@ -28,6 +28,7 @@ def contents(tmp_path: Path) -> Any:
         split: str = "train",
         config: DataConfig = CONFIG,
         pictures: int = 5,
+        context: bool = True,
         **changes: Any,
     ) -> list[Content]:
         write_templates(tmp_path, dataset, TEMPLATES)
@@ -35,7 +36,10 @@ def contents(tmp_path: Path) -> Any:
         row = dataclasses.asdict(
             dataclasses.replace(example(dataset, 3, split, pictures), **changes)
         )
-        return [stage2.content(row, Draws(0, index), config, wordings) for index in range(draws)]
+        return [
+            stage2.content(row, Draws(0, index), config, wordings, context)
+            for index in range(draws)
+        ]
 
     return make
 
@@ -142,3 +146,13 @@ def test_an_undecodable_reference_counts_only_where_it_is_drawn(contents: Any) -
     bad = dataclasses.replace(good, image=dataclasses.replace(good.image, bytes=b"broken"))
     with pytest.raises(images.DecodeError):
         contents("suti", 40, references=(good, bad))
+
+
+def test_a_dropped_context_is_not_decoded_and_changes_nothing_else(contents: Any) -> None:
+    good = example("suti", 3, "train").references[0]
+    bad = dataclasses.replace(good, image=dataclasses.replace(good.image, bytes=b"broken"))
+    whole = contents("suti", references=(good,))
+    for one, found in zip(whole, contents("suti", references=(bad,), context=False), strict=True):
+        assert (found.references, found.texts, found.roles) == ((), (), ())
+        assert found.instruction == one.instruction
+        np.testing.assert_array_equal(found.target, one.target)
