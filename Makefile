@@ -51,6 +51,7 @@ bench: venv
 	$(BIN)/python benchmarks/neighbours.py
 	$(BIN)/python benchmarks/corpus.py
 	$(BIN)/python benchmarks/control.py
+	$(BIN)/python benchmarks/loader.py
 	$(BIN)/python benchmarks/instruct.py
 
 clean:

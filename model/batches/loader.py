@@ -33,7 +33,7 @@ def stream(
 
     Args:
       start: Samples before it were seen.
-      made: `make_plan(config)`, where it is at hand.
+      made: A plan of the same rows and order, where one is at hand.
 
     Raises:
       UsageError: see `make_plan`; ranks and workers that do not divide the lanes; at a batch: a
@@ -47,8 +47,8 @@ def stream(
             f"{world} processes with {max(1, config.workers)} loaders each do not divide "
             f"{config.lanes} lanes: choose numbers whose product does (or lanes, for a new run)"
         )
-    every = _EverySample(made or make_plan(config), start, rank, world)
-    return _batches(every, config)
+    plan = make_plan(config) if made is None else made.of(config)
+    return _batches(_EverySample(plan, start, rank, world), config)
 
 
 def _batches(every: "_EverySample", config: DataConfig) -> Iterator[Batch]:

@@ -165,6 +165,17 @@ def test_the_same_start_gives_the_same_batches_again(plan: Plan) -> None:
     assert not equal(next(batches.stream(other)), seen[0])
 
 
+def test_a_plan_serves_all_settings_that_it_does_not_rest_on(plan: Plan) -> None:
+    kept = dataclasses.replace(plan.config, drop_both=0.0, drop_context=0.0, batch_size=40)
+    batch = next(batches.stream(kept, made=plan))
+    assert batch.keep_text.all()
+    assert batch.keep_context.all()
+    cited = [plan.config.stage == 1 or "[ref#" in one for one in batch.instructions]
+    assert batch.context_mask.any(dim=1).tolist() == cited
+    with pytest.raises(ValueError, match="another seed"):
+        batches.stream(dataclasses.replace(plan.config, seed=7), made=plan)
+
+
 def test_validation_has_rows_and_templates_of_its_own(folder: Path) -> None:
     config = DataConfig(
         str(folder / "two"), split="validation", size=8, batch_size=30,
