@@ -15,7 +15,7 @@ from model.batches.draws import Draws
 from model.batches.pictures import Frame
 from model.batches.records import Content, DataConfig, Pixels, Unusable
 
-COLUMNS = ("key", "caption", "image", "references", "slots")
+COLUMNS = ("key", "caption", "image", "references", "slots", "sources")
 WIDTHS = (0.0, 0.5, 1.0, 1.5)  # by which edges are widened, in pixels of what the network sees
 
 Row = Mapping[str, Any]
@@ -73,6 +73,7 @@ def content(
         ),
         texts=tuple(texts[: len(references)]),
         roles=tuple(one["role"] for one in references),
+        sources=tuple(row["sources"]),
     )
 
 
