@@ -11,7 +11,7 @@ export OPENBLAS_NUM_THREADS = 1
 .PHONY: help venv demo test check bench clean
 
 help:
-	@echo "make demo   plant a small web, build corpus, neighbourhoods and examples, end in a report"
+	@echo "make demo   plant a small web, build both training corpora, end in a report"
 	@echo "make test   the quick tests"
 	@echo "make check  what CI runs: ruff, mypy, all tests"
 	@echo "make bench  the jobs against plain loops and plain FAISS, side by side"
@@ -35,8 +35,9 @@ demo: venv
 	    --art $(DEMO)/sources/paintings --subjects $(DEMO)/sources/subjects \
 	    --sketches $(DEMO)/sources/sketches --celeba $(DEMO)/sources/faces \
 	    --celeba-hq $(DEMO)/sources/faces-hq --i-have-the-rights
-	$(RUN) report $(DEMO)/corpus $(DEMO)/neighbourhoods $(DEMO)/examples --truth $(DEMO)/web/truth.parquet \
-	    --output $(DEMO)/report.html
+	$(RUN) instruct --examples $(DEMO)/examples --output $(DEMO)/train
+	$(RUN) report $(DEMO)/corpus $(DEMO)/neighbourhoods $(DEMO)/examples $(DEMO)/train \
+	    --truth $(DEMO)/web/truth.parquet --output $(DEMO)/report.html
 
 test: venv
 	$(BIN)/python -m pytest -m "not slow" -n 2 --dist worksteal

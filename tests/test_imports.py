@@ -10,9 +10,8 @@ ROOT = Path(__file__).resolve().parent.parent
 OURS = ("instruct_imagen_data", "pipelines", "model")
 TORCH = {"torch", "torchvision", "timm", "open_clip", "controlnet_aux", "diffusers", "transformers"}
 CONTRACT = {
-    "errors", "schema", "keys", "images", "instructions", "tasks", "storage", "shards", "index",
-    "licences", "mixture", "runs", "templates", "vectors", "cell", "sources",
-    "journal",
+    "errors", "schema", "keys", "images", "instructions", "tasks", "storage", "encoding", "shards",
+    "index", "licences", "mixture", "runs", "templates", "vectors", "cell", "sources", "journal",
 }  # fmt: skip
 
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from instruct_imagen_data import schema, shards
+from instruct_imagen_data import encoding, schema, shards
 from instruct_imagen_data.errors import SchemaMismatch, UsageError
 from instruct_imagen_data.schema import Embedding, Member, RejectRow
 
@@ -50,7 +50,7 @@ def test_equal_tables_are_equal_bytes() -> None:
     """Whatever chunks the table is in."""
     whole = embeddings(30)
     pieces = pa.concat_tables([whole.slice(n, 10) for n in (0, 10, 20)])
-    assert shards.serialise(whole).equals(shards.serialise(pieces))
+    assert encoding.serialise(whole).equals(encoding.serialise(pieces))
 
 
 def test_pictures_lie_in_small_groups_as_they_are() -> None:
@@ -59,7 +59,7 @@ def test_pictures_lie_in_small_groups_as_they_are() -> None:
     sides = dict.fromkeys(("width", "height", "original_width", "original_height"), 1)
     other = sides | {"reencoded": False, "phash": bytes(32), "image": picture}
     rows = [dict.fromkeys(inner.names, "") | other | {"key": str(n)} for n in range(250)]
-    file = pq.ParquetFile(io.BytesIO(shards.serialise(pa.Table.from_pylist(rows, inner))))
+    file = pq.ParquetFile(io.BytesIO(encoding.serialise(pa.Table.from_pylist(rows, inner))))
     sizes = [file.metadata.row_group(n).num_rows for n in range(file.num_row_groups)]
     assert sizes == [100, 100, 50]
     columns = {
@@ -73,8 +73,8 @@ def test_pictures_lie_in_small_groups_as_they_are() -> None:
     members = pa.table(
         {"members": pa.array([[]], pa.list_(schema.schema_of(Member).field("image").type))}
     )
-    assert shards._has_pictures(members)
-    assert not shards._has_pictures(embeddings(1))
+    assert encoding._has_pictures(members)
+    assert not encoding._has_pictures(embeddings(1))
 
 
 def test_names_of_blocks() -> None:
@@ -137,7 +137,7 @@ def test_small_groups_hold_the_same_rows() -> None:
     rows = [{"key": f"{n:04d}", "image": bytes([n] * 50)} for n in range(40)]
     fields = pa.schema([("key", pa.string()), ("image", pa.binary())])
     table = pa.Table.from_pylist(rows, fields)
-    file = pq.ParquetFile(io.BytesIO(shards.serialise(table, {"x": "y"}, 16)))
+    file = pq.ParquetFile(io.BytesIO(encoding.serialise(table, {"x": "y"}, 16)))
     assert file.read().equals(table)
     assert file.schema_arrow.metadata[b"x"] == b"y"
     groups = [file.metadata.row_group(n) for n in range(file.num_row_groups)]
@@ -146,7 +146,7 @@ def test_small_groups_hold_the_same_rows() -> None:
         for number in range(2):
             column = group.column(number)
             assert (column.compression, column.statistics) == ("UNCOMPRESSED", None)
-    usual = pq.ParquetFile(io.BytesIO(shards.serialise(table))).metadata.row_group(0)
+    usual = pq.ParquetFile(io.BytesIO(encoding.serialise(table))).metadata.row_group(0)
     assert usual.num_rows == 40
     assert usual.column(0).compression == "ZSTD"
     assert usual.column(0).statistics.min == "0000"

@@ -1,6 +1,7 @@
 """Records as Arrow: `schema_of` is the Parquet schema of a record, stored and compared on disk."""
 
 import dataclasses
+import functools
 import hashlib
 import json
 import types
@@ -84,6 +85,7 @@ def _features(schema: pa.Schema) -> dict[str, Any]:
     return {field.name: feature(field.type) for field in schema}
 
 
+@functools.cache
 def schema_of(record: type, dimension: int | None = None) -> pa.Schema:
     """The pyarrow schema of a record, with its name and the Hugging Face features as metadata.
 

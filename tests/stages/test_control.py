@@ -13,7 +13,7 @@ from PIL import Image
 from scipy.ndimage import distance_transform_edt
 from scipy.stats import spearmanr
 
-from instruct_imagen_data import keys, schema, shards
+from instruct_imagen_data import encoding, keys, schema
 from instruct_imagen_data.annotators.maps import Map, min_max
 from instruct_imagen_data.stages import control, derived
 from instruct_imagen_data.stages.derived import Made, Networks, SourceBlock, Terms
@@ -329,8 +329,8 @@ def test_some_datasets_come_out_as_among_all(some: tuple[str, ...]) -> None:
     rows = shapes(40)
     whole = run(rows)
     for name, made in run(rows, some).items():
-        assert shards.serialise(made.rows).equals(shards.serialise(whole[name].rows))
-        assert shards.serialise(made.rejects).equals(shards.serialise(whole[name].rejects))
+        assert encoding.serialise(made.rows).equals(encoding.serialise(whole[name].rows))
+        assert encoding.serialise(made.rejects).equals(encoding.serialise(whole[name].rejects))
 
 
 def test_networks_that_nothing_needs_are_not_asked() -> None:

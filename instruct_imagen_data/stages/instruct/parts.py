@@ -12,6 +12,7 @@ from apache_beam.metrics import Metrics
 from apache_beam.pvalue import PBegin, PCollection
 
 from instruct_imagen_data import schema, shards, storage
+from instruct_imagen_data.encoding import ROWS_PER_GROUP_DRAWN
 from instruct_imagen_data.errors import ConservationError, UsageError
 from instruct_imagen_data.schema import Derived, Example, RejectRow
 from instruct_imagen_data.stages.blocks import Reject, sift
@@ -119,7 +120,7 @@ def instruct_part(
 
 def _commit(one: Todo, made: Instructed, output: str) -> None:
     name = one.dataset
-    sha256 = shards.write_part(output, name, one.part, made.rows, shards.ROWS_PER_GROUP_DRAWN)
+    sha256 = shards.write_part(output, name, one.part, made.rows, ROWS_PER_GROUP_DRAWN)
     rows = {name: made.rows.num_rows, shards.REJECTS: made.rejects.num_rows}
     reasons = shards.reasons_of(made.rejects)
     splits = dict(sorted(Counter(made.rows["split"].to_pylist()).items()))
