@@ -4,14 +4,16 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 RUN    := $(BIN)/instruct-imagen
 DEMO   ?= demo
+TINY   ?= backbone
 export HF_HUB_OFFLINE = 1
 export OMP_NUM_THREADS = 1
 export OPENBLAS_NUM_THREADS = 1
 
-.PHONY: help venv demo test check bench clean
+.PHONY: help venv demo backbone test check bench clean
 
 help:
 	@echo "make demo   plant a small web, build both training corpora, end in a report"
+	@echo "make backbone  train what the demo's network begins with anew, from captions alone"
 	@echo "make test   the quick tests"
 	@echo "make check  what CI runs: ruff, mypy, all tests"
 	@echo "make bench  the jobs against plain loops and plain FAISS, side by side"
@@ -28,16 +30,34 @@ $(VENV)/installed: pyproject.toml constraints.txt
 
 demo: venv
 	rm -rf $(DEMO)
-	$(RUN) plant --output $(DEMO)/web --pairs 600 --seed 1 --extras $(DEMO)/sources
+	$(RUN) plant --output $(DEMO)/web --pairs 600 --seed 1 \
+	    --extras $(DEMO)/sources --subjects 72
 	$(RUN) corpus --input '$(DEMO)/web/*.tar' --output $(DEMO)/corpus --models embedded
-	$(RUN) neighbours --corpus $(DEMO)/corpus --output $(DEMO)/neighbourhoods
+	$(RUN) neighbours --corpus $(DEMO)/corpus --output $(DEMO)/neighbourhoods \
+	    --validation-share 0.06
 	$(RUN) derive --corpus $(DEMO)/corpus --output $(DEMO)/examples \
 	    --art $(DEMO)/sources/paintings --subjects $(DEMO)/sources/subjects \
 	    --sketches $(DEMO)/sources/sketches --celeba $(DEMO)/sources/faces \
-	    --celeba-hq $(DEMO)/sources/faces-hq --i-have-the-rights
-	$(RUN) instruct --examples $(DEMO)/examples --output $(DEMO)/train
+	    --celeba-hq $(DEMO)/sources/faces-hq --i-have-the-rights \
+	    --targets 4 --validation-share 0.2
+	$(RUN) instruct --examples $(DEMO)/examples --output $(DEMO)/train \
+	    --total-examples 13440 --max-replay 8
+	$(RUN) train --config tiny --stage 1 --data $(DEMO)/neighbourhoods --run-dir $(DEMO)/runs/one
+	$(RUN) train --config tiny --stage 2 --data $(DEMO)/train --init $(DEMO)/runs/one \
+	    --run-dir $(DEMO)/runs/two
+	$(RUN) evaluate --model $(DEMO)/runs/two --examples $(DEMO)/train --models embedded \
+	    --output $(DEMO)/evaluation
 	$(RUN) report $(DEMO)/corpus $(DEMO)/neighbourhoods $(DEMO)/examples $(DEMO)/train \
 	    --truth $(DEMO)/web/truth.parquet --output $(DEMO)/report.html
+
+# What model/presets/tiny_backbone was made by: worlds of other seeds, and no reference.
+backbone: venv
+	rm -rf $(TINY)
+	$(BIN)/python -m instruct_imagen_data.training.captioned --output $(TINY)/captioned
+	$(RUN) train --config tiny --stage 2 --data $(TINY)/captioned --run-dir $(TINY)/run \
+	    --train.begin= --total-examples 9600 --train.late-share 0.3 --output.gap-every 0 \
+	    --optimizer.learning-rate 2e-3 --optimizer.warmup-examples 800
+	$(BIN)/python -m model.ship --run-dir $(TINY)/run --data $(TINY)/captioned
 
 test: venv
 	$(BIN)/python -m pytest -m "not slow" -n 2 --dist worksteal
@@ -56,4 +76,4 @@ bench: venv
 	$(BIN)/python benchmarks/instruct.py
 
 clean:
-	rm -rf $(DEMO) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(DEMO) $(TINY) .pytest_cache .mypy_cache .ruff_cache .hypothesis
