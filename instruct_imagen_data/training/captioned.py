@@ -142,13 +142,13 @@ def make(options: Options) -> int:
     for seed in range(options.seed, options.seed + options.worlds):
         shown = (*scenes(seed, options), *paintings(seed, options), *faces(seed))
         rows = [example(caption, rgb, plain) for caption, rgb in shown]
-        shards.write_part(
-            options.output, DATASET, str(seed), schema.table_of(Example, rows)
-        )
+        shards.write_part(options.output, DATASET, str(seed), schema.table_of(Example, rows))
         parts.append({"part": str(seed), "rows": {DATASET: len(rows)}})
         trained += sum(one.split == "train" for one in rows)
         _LOG.info("seed %d: %d pictures", seed, len(rows))
-    shards.write_json(folder, shards.MANIFEST, {"job": "instruct", "dataset": DATASET, "parts": parts})
+    shards.write_json(
+        folder, shards.MANIFEST, {"job": "instruct", "dataset": DATASET, "parts": parts}
+    )
     text = mixture.write(mixture.of_rows({DATASET: trained}))
     storage.write_bytes(storage.join(options.output, mixture.FILE), text.encode())
     return 0

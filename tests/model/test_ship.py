@@ -39,7 +39,7 @@ def test_tiny_begins_with_it_unless_told_otherwise(tmp_path: Path) -> None:
 
 def test_another_network_cannot_begin_with_it(tmp_path: Path) -> None:
     options = Options("tiny", "data", str(tmp_path / "run"), 1)
-    with pytest.raises(UsageError, match='another network than this config.*train.begin ""'):
+    with pytest.raises(UsageError, match=r'another network than this config.*train\.begin ""'):
         train.begin(config_of(options, {"context.at": "level"}))
     with pytest.raises(UsageError, match="'giant' does not come with the project"):
         train.begin(config_of(options, {"train.begin": "giant"}))
@@ -49,7 +49,7 @@ def test_a_network_that_has_seen_references_is_not_shipped(tmp_path: Path) -> No
     data = write_stage1(tmp_path / "data", rows=20)
     train.train(run_of(tmp_path, data, "run"))
     learnt = next((tmp_path / "run").rglob("ema/model.safetensors")).read_bytes()
-    with pytest.raises(UsageError, match="context_mid.to_out.weight is not zero"):
+    with pytest.raises(UsageError, match=r"context_mid\.to_out\.weight is not zero"):
         ship.pack(learnt)
     tensors = load(learnt) | {"context_mid.to_out.weight": torch.zeros(16, 16)}
     packed = load(ship.pack(save(tensors)))
