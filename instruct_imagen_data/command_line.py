@@ -73,16 +73,12 @@ def parser_of(verb: str, options: type, positional: Iterable[str] = ()) -> Argum
             parser.add_argument(field.name, type=kind, **given)
         elif hints[field.name] is bool:
             parser.add_argument(flag(field.name), action="store_true", **given)
-        elif typing.get_origin(hints[field.name]) is tuple:  # a flag that may be given again
-            kind = typing.get_args(hints[field.name])[0]
-            default = {"required": True} if needed else {"default": [*field.default]}
-            parser.add_argument(
-                flag(field.name), action="append", type=kind, metavar="VALUE", **default, **given
-            )
         else:
             given |= {"required": True} if needed else {"default": field.default}
-            if many:  # several values after one flag
-                given["nargs"] = "+"
+            if many:  # several values after one flag, or the flag several times
+                given |= {"nargs": "+", "action": "extend"}
+                if not needed:
+                    given["default"] = list(typing.cast(Any, field.default))
             parser.add_argument(flag(field.name), type=kind, **given)
     return parser
 

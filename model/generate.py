@@ -122,7 +122,13 @@ def opened(reference: Given) -> bytes:
 def prompt_of(one: Asked, data: Sequence[bytes], index: int, side: int) -> Prompt:
     """What the network is told: references as the square in their middle, at its size."""
     shown = tuple(
-        pictures.shown(found, side, _CENTRE, _ROLES.get(given.text.lower(), ""))
+        pictures.shown(
+            # Upright, sRGB and without transparency, as the pictures of a corpus are stored.
+            images.read(found, images.STORED).encoded,
+            side,
+            _CENTRE,
+            _ROLES.get(given.text.lower(), ""),
+        )
         for given, found in zip(one.references, data, strict=True)
     )
     texts = tuple(instructions.beside(given.marker, given.text) for given in one.references)

@@ -102,7 +102,8 @@ def build(config: TrainConfig, ranks: Ranks, found: str | None) -> tuple[Learner
     if config.compute.sharded and ranks.world > 1:
         for module in network.shards():
             fully_shard(module)
-        fully_shard(network)
+        # The root, too, after a forward: none stays whole where no backward follows (the gap).
+        fully_shard(network, reshard_after_forward=True)
     average = ema.Ema(network)
     optimizer = optimizers.make(network, config.optimizer)
     return Learner(backbone, network, average, optimizer), backbones.frozen(backbone, ranks.device)

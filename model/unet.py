@@ -107,7 +107,9 @@ class InstructUNet(nn.Module):
         """
         features = self.features(context) if isinstance(context, Context) else context
         encoded = self.encode(sample, timestep, text, features)
-        return self.decode(encoded, features)[:, : sample.shape[1]]
+        out = self.decode(encoded, features)
+        # No view: FSDP2 warns of one, whose changes it would not see.
+        return out if out.shape[1] == sample.shape[1] else out[:, : sample.shape[1]].clone()
 
     def features(self, context: Context) -> Features:
         """The references' maps at the bottleneck: clean (t = 0), each told by its own text."""

@@ -117,3 +117,23 @@ def test_a_positional_of_many_that_may_be_left_out() -> None:
 
     assert command_line.parse("read", Flags, ["--quick"], ("files",)) == Flags((), True)
     assert command_line.parse("read", Flags, ["a", "b"], ("files",)) == Flags(("a", "b"))
+
+
+def test_a_flag_of_many_is_given_once_or_again() -> None:
+    @dataclasses.dataclass(frozen=True)
+    class Flags:
+        """X.
+
+        Attributes:
+            ref: What to cite.
+            quick: Whether to hurry.
+        """
+
+        ref: tuple[str, ...] = ()
+        quick: bool = False
+
+    assert command_line.parse("draw", Flags, ["--quick"]) == Flags((), True)
+    for arguments in (["--ref", "1=a;b", "2=c"], ["--ref", "1=a;b", "--ref", "2=c"]):
+        assert command_line.parse("draw", Flags, arguments) == Flags(("1=a;b", "2=c"))
+    assert command_line.parse("draw", Flags, ["--ref=x"]) == Flags(("x",))
+    assert command_line.parse("draw", Flags, []) == Flags()  # nothing is left of the calls before

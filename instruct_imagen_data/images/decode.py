@@ -244,5 +244,6 @@ def encode_jpeg(rgb: npt.NDArray[np.uint8], quality: int = _JPEG_QUALITY) -> byt
 def encode_png(pixels: npt.NDArray[np.uint8]) -> bytes:
     """PNG of uint8 [height, width, 3] or [height, width]: exact, for maps and masks."""
     sink = io.BytesIO()
-    Image.fromarray(pixels).save(sink, "PNG")
+    # zlib's usual 6 takes two to four times as long, and saves a fifth of a depth map's bytes.
+    Image.fromarray(pixels).save(sink, "PNG", compress_level=1)
     return sink.getvalue()

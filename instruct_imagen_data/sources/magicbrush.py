@@ -105,12 +105,12 @@ def example(row: Mapping[str, Any], split: str, side: int) -> Example:
     name = f"{row['img_id']}/{row['turn_index']}"
     key = keys.derived_key(DATASET, parents, name)
     shown = images.encode_jpeg(images.shrink(source.rgb, side))
-    told = {**TEXTS, "caption": asked}
+    filled = {**TEXTS, "caption": asked}
     return Example(
         key=key,
         task=TASK.name,
         dataset=DATASET,
-        instruction=instructions.render(TEMPLATE, told).payload,
+        instruction=instructions.render(TEMPLATE, filled).payload,
         template_id=TEMPLATE_ID,
         caption=asked,
         image=Encoded(images.encode_jpeg(rgb), f"{key[:16]}.jpg"),

@@ -5,7 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import AutoencoderKL, DDPMScheduler, PNDMScheduler, UNet2DConditionModel
+from diffusers import (
+    AutoencoderKL,
+    DDIMScheduler,
+    DDPMScheduler,
+    PNDMScheduler,
+    StableDiffusionUpscalePipeline,
+    UNet2DConditionModel,
+)
 from helpers import networks
 from transformers import (
     ByT5Tokenizer,
@@ -100,3 +107,27 @@ def _write(folder: Path, name: str, unet: dict[str, Any], scheduler: Any) -> Non
     UNet2DConditionModel(**unet).save_pretrained(folder / "unet")
     scheduler.save_pretrained(folder / "scheduler")
     (folder / "model_index.json").write_text(json.dumps({"_class_name": name}))
+
+
+def write_upscaler(folder: Path) -> Path:
+    """As Stable Diffusion's upscaler, of a factor of two: the picture is beside the latents."""
+    write_clip(folder / "text_encoder", folder / "tokenizer")
+    schedule = {"beta_start": 0.0001, "beta_end": 0.02, "beta_schedule": "scaled_linear"}
+    shape = {**networks.SD_LIKE, "in_channels": 7, "num_class_embeds": 1000}
+    torch.manual_seed(0)
+    StableDiffusionUpscalePipeline(
+        vae=AutoencoderKL(
+            down_block_types=["DownEncoderBlock2D"] * 2,
+            up_block_types=["UpDecoderBlock2D"] * 2,
+            block_out_channels=[8, 8],
+            norm_num_groups=4,
+            latent_channels=4,
+            scaling_factor=0.08333,
+        ),
+        text_encoder=CLIPTextModel.from_pretrained(folder / "text_encoder"),
+        tokenizer=CLIPTokenizer.from_pretrained(folder / "tokenizer", model_max_length=77),
+        unet=UNet2DConditionModel(**shape),
+        low_res_scheduler=DDPMScheduler(**schedule),
+        scheduler=DDIMScheduler(**schedule),
+    ).save_pretrained(folder)
+    return folder

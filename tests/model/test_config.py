@@ -35,7 +35,7 @@ def test_the_paper_s_numbers() -> None:
 @pytest.mark.parametrize("name", ["tiny", "small", "paper"])
 def test_every_preset_is_whole(name: str) -> None:
     config = parsed(name)
-    assert set(config.network) == {"unet", "context", "text", "schedule"}
+    assert set(config.network) == {"unet", "context", "text", "schedule", "sampling"}
     assert config.output.gap_every > 0
     assert config.train.batch_size % 16 == 0
 

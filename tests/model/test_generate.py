@@ -1,6 +1,7 @@
 """`instruct-imagen generate`: pictures, their recipes, files of instructions, and wrong use."""
 
 import dataclasses
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,8 @@ from PIL import Image
 from instruct_imagen_data import images
 from model import asked, generate, sampling, trained
 from model.asked import Given
+from model.batches import pictures
+from model.batches.pictures import Frame
 from model.sampling import Prompt, Sampling
 
 INSTRUCTION = "a vase in the style of [ref#1], by [ref#2]"
@@ -57,14 +60,12 @@ def test_a_picture_and_its_recipe(command: Any, place: Path) -> None:
     model = trained.load(found["model"])
     shown = []
     for one in found["references"]:
-        rgb = images.read(Path(one["image"]).read_bytes(), images.STORED).rgb
-        small = Image.fromarray(rgb).resize((8, 8), Image.Resampling.LANCZOS, (5, 0, 35, 30))
-        shown.append(np.asarray(small))
+        shown.append(pictures.shown(Path(one["image"]).read_bytes(), 8, Frame(0.5, False)))
     texts = ("[ref#1] watercolour", "[ref#2] dog", "[ref#2] dog")
     prompt = Prompt(0, INSTRUCTION, tuple(shown), texts)
     how = Sampling(**found["sampling"])
     (wanted,) = sampling.draw(model.unet, model.around, [prompt], how, seed=3)
-    assert np.array_equal(np.asarray(Image.open(place / "out.png")), wanted)
+    assert pixels(place / "out.png") == wanted.tobytes()
 
 
 def test_the_same_command_gives_the_same_bytes(command: Any, place: Path) -> None:
@@ -216,3 +217,19 @@ def test_maps_are_resized_as_in_training(place: Path) -> None:
         one = asked.checked("a [ref#1]", [Given(1, "a.png", text)])
         (shown,) = generate.prompt_of(one, [data], 0, 8).references
         assert (len(np.unique(shown)) == levels) == (levels == 2)
+
+
+def test_a_photo_that_lies_on_its_side_is_turned(picture: Callable[..., bytes]) -> None:
+    """A camera's note that says so is followed, as in a corpus."""
+    with Image.open(io.BytesIO(picture(1, 32, 32, "PNG"))) as opened:
+        upright, turned = opened.convert("RGB"), opened.convert("RGB").rotate(90)
+    note = Image.Exif()
+    note[0x0112] = 6  # to be turned by a quarter, clockwise
+    sinks = [io.BytesIO(), io.BytesIO()]
+    upright.save(sinks[0], "PNG")
+    turned.save(sinks[1], "PNG", exif=note)
+    one = asked.checked("a [ref#1]", [Given(1, "a.png", "dog")])
+    first, second = (
+        generate.prompt_of(one, [sink.getvalue()], 0, 8).references[0] for sink in sinks
+    )
+    np.testing.assert_allclose(first.astype(int), second.astype(int), atol=8)  # a JPEG between
