@@ -41,7 +41,7 @@ demo: venv
 	    --celeba-hq $(DEMO)/sources/faces-hq --i-have-the-rights \
 	    --targets 4 --validation-share 0.2
 	$(RUN) instruct --examples $(DEMO)/examples --output $(DEMO)/train \
-	    --total-examples 13440 --max-replay 8
+	    --total-examples 12800 --max-replay 8
 	$(RUN) train --config tiny --stage 1 --data $(DEMO)/neighbourhoods --run-dir $(DEMO)/runs/one
 	$(RUN) train --config tiny --stage 2 --data $(DEMO)/train --init $(DEMO)/runs/one \
 	    --run-dir $(DEMO)/runs/two
@@ -55,7 +55,7 @@ backbone: venv
 	rm -rf $(TINY)
 	$(BIN)/python -m instruct_imagen_data.training.captioned --output $(TINY)/captioned
 	$(RUN) train --config tiny --stage 2 --data $(TINY)/captioned --run-dir $(TINY)/run \
-	    --train.begin= --total-examples 9600 --train.late-share 0.3 --output.gap-every 0 \
+	    --train.begin= --total-examples 16000 --train.late-share 0.3 --output.gap-every 0 \
 	    --optimizer.learning-rate 2e-3 --optimizer.warmup-examples 800
 	$(BIN)/python -m model.ship --run-dir $(TINY)/run --data $(TINY)/captioned
 
