@@ -108,6 +108,24 @@ def from_tables(tables: Mapping[str, Any], text_path: str = "") -> Backbone:
     return Backbone(unet, schedule, text, sampling=sampling)
 
 
+def shipped(name: str, preset: Backbone) -> Backbone:
+    """A preset's backbone with the weights of that name that come with the project.
+
+    Raises:
+      UsageError: there are none, or they are of another network than the preset's.
+    """
+    folder = Path(str(resources.files("model") / "presets" / name))
+    if not (folder / FILE).is_file():
+        raise UsageError(f'train.begin = {name!r} does not come with the project; leave it ""')
+    found = load(str(folder))
+    if (found.unet, found.schedule, found.text) != (preset.unet, preset.schedule, preset.text):
+        raise UsageError(
+            f"train.begin = {name!r} has another network than this config: leave its tables as "
+            'they are, or say --train.begin "" for new weights'
+        )
+    return dataclasses.replace(preset, weights=found.weights)
+
+
 def from_folder(
     folder: str,
     at: Literal["bottleneck", "level"] = "bottleneck",

@@ -32,6 +32,8 @@ class RunConfig:
       seed: Of new weights, of the order of the data and of all draws.
       ema_decay: Of the moving average of weights; it begins lower (see `model.ema`).
       late_share: Share of times drawn in the noisiest third (`diffusion.lean_late`); the paper: 0.
+      begin: A trained network that comes with the project, such as tiny_backbone, which a run
+        without --init begins with; "" for new weights.
     """
 
     total_examples: int
@@ -39,6 +41,7 @@ class RunConfig:
     seed: int = 0
     ema_decay: float = 0.9999
     late_share: float = 0.0
+    begin: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -59,7 +59,7 @@ def probes(config: DataConfig, rows: int, size: int = 16) -> list[Probe]:
     for group in _alike(validation.first(plan, rows)):
         for first in range(0, len(group), size):
             own = [group[place] for place in range(first, min(first + size, len(group)))]
-            lent = [group[(place + 1) % len(group)] for place in range(first, first + len(own))]
+            lent = [_lender(group, place) for place in range(first, first + len(own))]
             swapped = [
                 dataclasses.replace(one, references=other.references, texts=other.texts)
                 for one, other in zip(own, lent, strict=True)
@@ -83,6 +83,14 @@ def _alike(samples: Iterator[Sample]) -> list[list[Sample]]:
             markers = [str(sorted(instructions.markers(text))) for text in one.texts]
             groups[one.dataset, *one.roles, *markers].append(one)
     return [group for _, group in sorted(groups.items()) if len(group) > 1]
+
+
+def _lender(group: Sequence[Sample], place: int) -> Sample:
+    """The next that has no picture in common with the one at a place, as two of one subject have;
+    the next, where all have."""
+    others = (*group[place + 1 :], *group[:place])
+    own = {*group[place].sources}
+    return next((one for one in others if own.isdisjoint(one.sources)), others[0])
 
 
 @torch.no_grad()

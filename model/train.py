@@ -115,7 +115,8 @@ def build(config: TrainConfig, ranks: Ranks, found: str | None) -> tuple[Learner
 
 
 def begin(config: TrainConfig) -> Backbone:
-    """What a new run begins with: another run's network, a backbone, or a preset's, at random."""
+    """What a new run begins with: another run's network, a backbone, or a preset's, whose weights
+    come with the project or are drawn."""
     if config.init:
         return backbones.load(checkpoint.model_folder(config.init))
     if config.backbone:
@@ -127,7 +128,8 @@ def begin(config: TrainConfig) -> Backbone:
             schedule.get("prediction_type"),
             retarget=config.retarget,
         )
-    return backbones.from_tables(config.network)
+    preset = backbones.from_tables(config.network)
+    return backbones.shipped(config.train.begin, preset) if config.train.begin else preset
 
 
 def spread(network: nn.Module, config: TrainConfig, ranks: Ranks) -> nn.Module:

@@ -85,12 +85,16 @@ class Options:
         celeba: Folder of CelebA, for celeba;
         celeba_hq: and of CelebA-HQ, for celeba_hq.
         i_have_the_rights: State that you may use these pictures of people.
+        targets: Examples of each subject and person, every one with another target; by default
+            each job's own.
         art_licence: Licence of the paintings, where the folder states none;
         sketches_licence: of the photos and drawings;
         subjects_licence: of the subjects;
         celeba_licence: of the faces.
         only: Datasets to make, with commas between; all by default.
         size: Shorter side of targets, in pixels.
+        validation_share: Share of a folder's groups (artists, subjects, persons) that is held out;
+            by default each job's own. That of the corpus is `instruct-imagen neighbours`'.
         min_check: Least value of a row's worst check, 0 to 1; by default each job's own.
         licences: all, or commercial: reject rows not known to allow commercial use.
         precision: auto, fp32, bf16 or fp16; auto takes what pays on this device.
@@ -112,12 +116,14 @@ class Options:
     celeba: str = ""
     celeba_hq: str = ""
     i_have_the_rights: bool = False
+    targets: int | None = None
     art_licence: str = ""
     sketches_licence: str = ""
     subjects_licence: str = ""
     celeba_licence: str = "CelebA, non-commercial research only"
     only: str = ""
     size: int = 256
+    validation_share: float | None = None
     min_check: float | None = None
     licences: str = "all"
     precision: str = "auto"

@@ -12,7 +12,7 @@ from tqdm import tqdm
 from instruct_imagen_data import command_line
 from instruct_imagen_data.errors import UsageError
 from instruct_imagen_data.planted import plant
-from instruct_imagen_data.planted.extras import PICTURES, plant_extras
+from instruct_imagen_data.planted.extras import pictures, plant_extras, subjects
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,12 +25,14 @@ class Options:
         seed: Another seed draws other individuals, poses and pages; the nouns stay.
         extras: Folder for planted source sets of stage 2: paintings, subjects, sketches, faces;
             none by default.
+        subjects: Individuals among these sources' subjects, each seen four to six times.
     """
 
     output: str
     pairs: int = 600
     seed: int = 0
     extras: str | None = None
+    subjects: int = subjects.COUNT
 
 
 def summary(truth: Path) -> str:
@@ -75,8 +77,10 @@ def execute(options: Options) -> int:
         plant(output, options.pairs, options.seed, bar.update)
     print(summary(output / "truth.parquet"))
     if options.extras is not None:
-        with tqdm(total=PICTURES, unit=" pictures", desc="extras", file=sys.stderr) as bar:
-            counts = plant_extras(Path(options.extras), options.seed, bar.update)
+        total = pictures(options.subjects)
+        with tqdm(total=total, unit=" pictures", desc="extras", file=sys.stderr) as bar:
+            folder = Path(options.extras)
+            counts = plant_extras(folder, options.seed, bar.update, options.subjects)
         print(_row("extras", Counter(counts)))
     return 0
 

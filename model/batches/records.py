@@ -83,6 +83,7 @@ class Content:
     references: tuple[Pixels, ...]
     texts: tuple[str, ...]
     roles: tuple[str, ...]
+    sources: tuple[str, ...]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -101,6 +102,7 @@ class Sample:
       texts: Stored text of each: "[ref#1] depth map"; in stage 1 the neighbour's caption.
       roles: Of each, in tasks.ROLES; in stage 1 "neighbour".
       slots: Place of each in the row's context, from 0.
+      sources: Keys of all pictures that the row was made of.
       bad: Rows that this one stands in for.
     """
 
@@ -115,6 +117,7 @@ class Sample:
     texts: tuple[str, ...]
     roles: tuple[str, ...]
     slots: tuple[int, ...]
+    sources: tuple[str, ...] = ()
     bad: tuple[BadRow, ...] = ()
 
 

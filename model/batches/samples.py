@@ -72,6 +72,7 @@ def _sample(
         texts=made.texts,
         roles=made.roles,
         slots=tuple(range(len(made.references))),
+        sources=made.sources,
         bad=tuple(bad),
     )
 

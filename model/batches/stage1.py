@@ -46,4 +46,5 @@ def content(row: Mapping[str, Any], draws: Draws, config: DataConfig, context: b
         references=tuple(shown[1:]),
         texts=texts[1 : 1 + len(others)],
         roles=(ROLE,) * len(others),
+        sources=tuple(one["key"] for one in row["members"]),
     )

@@ -16,8 +16,9 @@ from model.batches.draws import Draws
 from model.batches.pictures import Frame
 from model.batches.records import Content, DataConfig, Pixels, Unusable
 
-COLUMNS = ("key", "caption", "image", "references", "slots")
-OWN = ("key", "caption", "image", "references", "instruction")  # where the wording is the row's
+COLUMNS = ("key", "caption", "image", "references", "slots", "sources")
+# where the wording is the row's
+OWN = ("key", "caption", "image", "references", "instruction", "sources")
 WIDTHS = (0.0, 0.5, 1.0, 1.5)  # by which edges are widened, in pixels of what the network sees
 
 Row = Mapping[str, Any]
@@ -80,6 +81,7 @@ def content(
         ),
         texts=tuple(texts[: len(references)]),
         roles=tuple(one["role"] for one in references),
+        sources=tuple(row["sources"]),
     )
 
 

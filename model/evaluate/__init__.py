@@ -19,7 +19,7 @@ from instruct_imagen_data import command_line, storage
 from instruct_imagen_data.errors import UsageError
 from model import sampling, trained
 from model.batches.records import Pixels
-from model.evaluate import checks, page, rows, scores
+from model.evaluate import attributes, checks, page, rows, scores
 from model.evaluate.rows import Cited, Row
 from model.evaluate.scores import Drawn
 from model.sampling import Prompt
@@ -128,6 +128,9 @@ def execute(options: Options) -> int:
             tick = functools.partial(bar.update, 1)
             found[name] = measure(model, several, networks, options.seed, tick)
     scored = {name: scores.of(several) for name, several in found.items()}
+    followed = {
+        name: one for name, several in found.items() if (one := attributes.of(several)) is not None
+    }
     told = {
         "model": model.folder,
         "examples": options.examples,
@@ -135,15 +138,17 @@ def execute(options: Options) -> int:
         "seed": options.seed,
         "sampling": dataclasses.asdict(model.sampling),
         "scores": {name: [dataclasses.asdict(one) for one in of] for name, of in scored.items()},
+        "attributes": {name: dataclasses.asdict(one) for name, one in followed.items()},
     }
     place = storage.join(options.output, "index.html")
     try:
-        storage.write_bytes(place, page.render(found, scored, told).encode())
+        storage.write_bytes(place, page.render(found, scored, followed, told).encode())
         written = json.dumps(told, indent=1).encode()
         storage.write_bytes(storage.join(options.output, "scores.json"), written)
     except OSError as error:
         raise UsageError(f"--output {options.output} cannot be written: {error}") from error
     print(scores.table(scored), end="\n\n")
+    print(attributes.table(followed), end="\n\n")
     print(f"evaluation: {place}")
     return 0
 

@@ -14,6 +14,7 @@ from instruct_imagen_data import instructions
 from instruct_imagen_data.instructions import Marker
 from model.batches import pictures
 from model.batches.records import Pixels
+from model.evaluate.attributes import Attribute
 from model.evaluate.rows import CENTRE, Cited
 from model.evaluate.scores import Drawn, Score
 
@@ -61,6 +62,7 @@ class Line:
 def render(
     found: Mapping[str, Sequence[Drawn]],
     scored: Mapping[str, Sequence[Score]],
+    followed: Mapping[str, Attribute],
     told: Mapping[str, Any],
 ) -> str:
     """The page, one HTML file with all its pictures in it.
@@ -80,6 +82,7 @@ def render(
     return environment.get_template("page.html.j2").render(
         told=told,
         scored=scored,
+        followed=followed,
         lines={name: [_line(one) for one in drawn[:_SHOWN]] for name, drawn in found.items()},
         rows={name: len(drawn) for name, drawn in found.items()},
         version=instruct_imagen_data.__version__,

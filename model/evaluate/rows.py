@@ -17,7 +17,7 @@ from model.sampling import Prompt
 
 SPLIT = "validation"
 CENTRE = Frame(0.5, False)
-_COLUMNS = ("key", "instruction", "caption", "image", "references")
+_COLUMNS = ("key", "instruction", "caption", "image", "references", "sources")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -41,6 +41,7 @@ class Row:
       caption: '' where the task has none.
       target: Encoded.
       references: By marker.
+      sources: Keys of all pictures that it was made of.
     """
 
     key: str
@@ -49,6 +50,7 @@ class Row:
     caption: str
     target: bytes
     references: tuple[Cited, ...]
+    sources: frozenset[str] = frozenset()
 
     def prompt(self, side: int, references: Sequence[Cited] | None = None) -> Prompt:
         """What the network is told, with its own references or with others.
@@ -149,13 +151,14 @@ def _row(row: Mapping[str, Any], dataset: str, most: int) -> Row:
     cited = sorted((several[place] for place in kept), key=lambda one: one.marker)
     return Row(
         row["key"], dataset, row["instruction"], row["caption"], row["image"]["bytes"],
-        tuple(cited),
+        tuple(cited), frozenset(row["sources"]),
     )  # fmt: skip
 
 
 def lent(rows: Sequence[Row]) -> Iterator[tuple[Cited, ...] | None]:
     """For each row of a dataset the references of another one: of the next whose roles and markers
-    are the same and that shares no picture with it; None where there is none.
+    are the same and that was made of no picture of it, as two rows of one subject are; None where
+    there is none.
     """
     groups: dict[tuple[tuple[int, str], ...], list[Row]] = defaultdict(list)
     for one in rows:
@@ -163,12 +166,11 @@ def lent(rows: Sequence[Row]) -> Iterator[tuple[Cited, ...] | None]:
     for one in rows:
         group = groups[_kinds(one)]
         place = next(i for i, other in enumerate(group) if other is one)
-        own = {reference.image for reference in one.references}
-        others = (other.references for other in (*group[place + 1 :], *group[:place]))
+        others = (*group[place + 1 :], *group[:place])
         free = (
-            other
+            other.references
             for other in others
-            if other and own.isdisjoint(reference.image for reference in other)
+            if other.references and one.sources.isdisjoint(other.sources)
         )
         yield next(free, None)
 

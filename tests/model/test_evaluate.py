@@ -62,7 +62,8 @@ def ramp(down: bool = False) -> bytes:
 def row(key: str, dataset: str, target: bytes, *cited: tuple[str, bytes], caption: str = "") -> Row:
     references = tuple(Cited(n, role, "x", data) for n, (role, data) in enumerate(cited, 1))
     told = " ".join(f"[ref#{one.marker}]" for one in references)
-    return Row(key, dataset, told or "a boat", caption, target, references)
+    sources = frozenset(data.hex() for _, data in cited)
+    return Row(key, dataset, told or "a boat", caption, target, references, sources)
 
 
 @pytest.fixture

@@ -123,6 +123,27 @@ def test_roles_under_other_markers_are_not_exchanged(tmp_path: Path) -> None:
     assert orders == {("style", "content"), ("content", "style")}
 
 
+def test_rows_of_one_subject_do_not_lend_to_each_other(tmp_path: Path) -> None:
+    """Red of a picture is its row's number: rows 0 to 29 show one subject, the others another."""
+
+    def of_two(row: schema.Example) -> schema.Example:
+        number = int(row.key.removeprefix("suti"))
+        return dataclasses.replace(row, sources=(f"subject {number // 30}", row.key))
+
+    data = write_stage2(tmp_path / "data", {"suti": 60}, of_two)
+    templates = str(data / "templates")
+    given = DataConfig(str(data), size=8, lanes=4, window=8, templates=templates)
+    met = set()
+    for probe in gap.probes(given, rows=8):
+        reds = [
+            (batch.context_images[:, 0].mean((1, 2)) + 1) * 127.5
+            for batch in (probe.right, probe.shuffled)
+        ]
+        subjects = [[int(red) // 30 for red in some.tolist()] for some in reds]
+        met |= set(zip(*subjects, strict=True))
+    assert met == {(0, 1), (1, 0)}
+
+
 def test_stage_1_has_a_gap_of_its_own(tmp_path: Path) -> None:
     data = write_stage1(tmp_path / "data", rows=40)
     given = DataConfig(str(data), stage=1, size=8, lanes=4, window=8)
