@@ -52,7 +52,7 @@ def layout(picture: Pixels, maps: Sequence[Pixels]) -> Scores:
     for one in maps:
         bright = one[..., 0].ravel().astype(np.float64)
         bright -= bright.mean()
-        explained = (bright @ shown) ** 2 / max(bright @ bright, 1e-9)  # [3]
+        explained = (bright @ shown) ** 2 / max(float(bright @ bright), 1e-9)  # [3]
         found.append(explained.sum() / max((shown**2).sum(), 1e-9))
     return np.array(found)
 
@@ -100,18 +100,20 @@ def of(drawn: Sequence[Drawn]) -> Attribute | None:
     """The attribute of a dataset; None where its references decide none that is told here, or no
     row was drawn with another's."""
     roles = [one.role for one in drawn[0].row.references if one.role in OF_ROLE]
-    swapped = [one for one in drawn if one.lent and one.swapped is not None]
+    swapped = [
+        (one, one.lent, one.swapped) for one in drawn if one.lent and one.swapped is not None
+    ]
     if not roles or not swapped:
         return None
     name, how = OF_ROLE[roles[0]]
-    side = len(swapped[0].target)
+    side = len(swapped[0][0].target)
     told = []
     chances = []
-    for one in swapped:
+    for one, lent, other in swapped:
         others = _others(one, drawn)
-        choice = [_shown(each, roles[0], side) for each in (one.row.references, one.lent, *others)]
+        choice = [_shown(each, roles[0], side) for each in (one.row.references, lent, *others)]
         chances.append(1 / len(choice))
-        made = (one.target, one.right, one.swapped)
+        made = (one.target, one.right, other)
         told.append([int(np.argmax(how(picture, choice))) for picture in made])
     found = np.array(told)  # [rows, 3]: 0 is the row's own reference, 1 the one that was lent
     shares = (found[:, 0] == 0, found[:, 1] == 0, found[:, 2] == 1, found[:, 2] == 0)

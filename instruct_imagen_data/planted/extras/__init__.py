@@ -16,12 +16,13 @@ SETS: dict[str, Callable[[int], Files]] = {
     "faces": faces.files,
     "faces-hq": faces_hq.files,
 }
-PICTURES = sum(one.PICTURES for one in (paintings, subjects, sketches, faces, faces_hq))
+PICTURES: int = sum(one.PICTURES for one in (paintings, subjects, sketches, faces, faces_hq))
 
 
 def pictures(many_subjects: int) -> int:
     """Of all sets, with so many subjects."""
-    return PICTURES - subjects.PICTURES + subjects.pictures(many_subjects)
+    others = PICTURES - subjects.PICTURES
+    return others + subjects.pictures(many_subjects)
 
 
 def plant_extras(
