@@ -21,6 +21,7 @@ _MARKER = re.compile(r"([1-9][0-9]{0,3})\]")
 _SLOT = re.compile(r"\{((?:ref|mark)#[1-9][0-9]{0,3}|[a-z][a-z_]*)\}")
 _TRAILING = re.compile(r"\[+\Z")
 _TEMPLATES_KEPT = 4096  # parsed, for the next row: a hundred of each of eleven datasets
+_TEXTS_KEPT = 4096  # beside markers: "[ref#1] depth map" comes again with every row
 
 
 class InstructionError(UsageError):
@@ -158,6 +159,7 @@ def wanted(template: str) -> frozenset[str]:
     return frozenset(name.replace("mark#", "ref#") for name in names(template))
 
 
+@functools.lru_cache(_TEXTS_KEPT)
 def beside(number: int, text: str) -> str:
     """Stored text of a reference: "[ref#1] depth map"; the marker alone where there is no text."""
     return compose([Marker(number), *([" ", text] if text else [])])
@@ -192,6 +194,15 @@ def render(template: str, slots: Mapping[str, str]) -> Instruction:
     return Instruction(compose(segments), context)
 
 
+@functools.lru_cache(_TEXTS_KEPT)
+def _marker_of(context: str) -> int:
+    """The marker that the stored text of a reference begins with, its only one."""
+    first, *others = parse(context) or ("",)
+    if not isinstance(first, Marker) or any(isinstance(one, Marker) for one in others):
+        raise InstructionError(f"context {context!r} does not begin with its one marker")
+    return first.number
+
+
 def validate(
     instruction: Instruction, references: Sequence[int], values: Iterable[str] = ()
 ) -> None:
@@ -207,12 +218,7 @@ def validate(
     """
     payload = parse(instruction.payload)
     in_payload = {one.number for one in payload if isinstance(one, Marker)}
-    in_context = []
-    for text in instruction.context:
-        first, *others = parse(text) or ("",)
-        if not isinstance(first, Marker) or any(isinstance(one, Marker) for one in others):
-            raise InstructionError(f"context {text!r} does not begin with its one marker")
-        in_context.append(first.number)
+    in_context = [_marker_of(text) for text in instruction.context]
     for what, found in (("its payload", in_payload), ("its pictures", set(references))):
         if found != set(in_context):
             odd = ", ".join(f"[ref#{number}]" for number in sorted(found ^ set(in_context)))
