@@ -13,7 +13,7 @@ export OPENBLAS_NUM_THREADS = 1
 
 help:
 	@echo "make demo   plant a small web, build both training corpora, end in a report"
-	@echo "make backbone  train what the demo's network begins with anew, from captions alone"
+	@echo "make backbone  train anew what the preset tiny begins with, from captions alone"
 	@echo "make test   the quick tests"
 	@echo "make check  what CI runs: ruff, mypy, all tests"
 	@echo "make bench  the jobs against plain loops and plain FAISS, side by side"
